@@ -1,0 +1,1 @@
+"""Claims in: what a claim is, how it is read, checked, stored."""

@@ -1,0 +1,579 @@
+"""The claims lake: Delta tables written by one process at a time, read by many at one consistent snapshot.
+
+A commit spans several tables and is all or nothing. It is staged as Parquet files, then declared by a manifest (the
+point of no return), then appended to each table with the commit's id as application transaction, then entered in `log`.
+Readers only ever look through `log`, which names the version of every table, so half a commit cannot be seen; a process
+killed after the manifest is rolled forward by the next writer, one killed before it leaves nothing.
+
+Tables are append-only. Every received HOSO has a `version`; the highest of a (ma_cskcb, ma_lk) is current.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import duckdb
+import narwhals as nw
+import polars as pl
+from filelock import FileLock, Timeout
+
+from data.catalogues import CATALOGUES, Catalogues
+from data.errors import MinhBachError
+from data.schema import DERIVED, ClaimTables, columns
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from deltalake import DeltaTable
+
+Clock = Callable[[], datetime]
+Kind = Literal["load", "catalogue", "score"]
+
+READER_FEATURES = frozenset({"timestampNtz"})
+"""Delta reader features under which a bare list of Parquet files is still the whole truth."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+MONEY = pl.Decimal(18, 2)
+
+PLAIN_TABLES: dict[str, dict[str, pl.DataType]] = {
+    "paper": {
+        "ma_cskcb": pl.String(),
+        "ma_lk": pl.String(),
+        "loaihoso": pl.String(),
+        "row_no": pl.Int32(),
+        "content": pl.String(),  # the row as JSON, every field as written
+        "month": pl.Int32(),
+        "version": pl.Int64(),
+        "load_id": pl.String(),
+    },
+    "person": {
+        "version": pl.Int64(),
+        "ma_cskcb": pl.String(),
+        "ma_lk": pl.String(),
+        "patient_id": pl.String(),
+        "ho_ten": pl.String(),
+        "so_cccd": pl.String(),
+        "dia_chi": pl.String(),
+        "dien_thoai": pl.String(),
+        "ma_the_bhyt": pl.String(),
+        "load_id": pl.String(),
+    },
+    "intake_finding": {
+        "load_id": pl.String(),
+        "file": pl.String(),
+        "file_sha256": pl.String(),
+        "hoso_no": pl.Int32(),
+        "line_table": pl.String(),
+        "row_no": pl.Int32(),
+        "version": pl.Int64(),
+        "ma_cskcb": pl.String(),
+        "ma_lk": pl.String(),
+        "severity": pl.String(),  # quarantine: refused, not loaded; warn: loaded, the value set aside
+        "code": pl.String(),
+        "field": pl.String(),
+        "value": pl.String(),
+        "hint_vi": pl.String(),
+        "hint_en": pl.String(),
+        "content": pl.String(),  # the refused row as JSON, so that nothing is lost
+    },
+    "loaded_file": {
+        "file_sha256": pl.String(),
+        "file": pl.String(),
+        "load_id": pl.String(),
+        "encounters": pl.Int64(),
+    },
+    "claim_score": {
+        "run_id": pl.String(),
+        "month": pl.Int32(),
+        "ma_cskcb": pl.String(),
+        "ma_lk": pl.String(),
+        "version": pl.Int64(),
+        "patient_id": pl.String(),
+        "doctor": pl.String(),
+        "province": pl.String(),
+        "ma_loai_kcb": pl.String(),
+        "ngay_vao": pl.Datetime("us"),
+        "ngay_ra": pl.Datetime("us"),
+        "ma_benh_chinh": pl.String(),
+        "t_bhtt": MONEY,
+        "score": pl.Float64(),
+        "flagged": pl.Boolean(),
+        "amount_at_risk": MONEY,
+        "expected_recoverable": MONEY,
+        "schemes": pl.List(pl.String()),
+        "status": pl.String(),
+        "reason_vi": pl.String(),
+        "reason_en": pl.String(),
+        "reasons_vi": pl.String(),
+        "reasons_en": pl.String(),
+        "evidence": pl.String(),
+    },
+    "signal": {
+        "run_id": pl.String(),
+        "month": pl.Int32(),
+        "ma_cskcb": pl.String(),
+        "ma_lk": pl.String(),
+        "version": pl.Int64(),
+        "line_table": pl.String(),
+        "row_no": pl.Int32(),
+        "source": pl.String(),
+        "scheme": pl.String(),
+        "severity": pl.String(),
+        "amount": MONEY,
+        "expected_recoverable": MONEY,
+        "observed": pl.Float64(),
+        "allowed": pl.Float64(),
+    },
+    "entity_score": {
+        "run_id": pl.String(),
+        "level": pl.String(),
+        "entity_id": pl.String(),
+        "province": pl.String(),
+        "score": pl.Float64(),
+        "flagged": pl.Boolean(),
+        "amount_at_risk": MONEY,
+        "expected_recoverable": MONEY,
+        "schemes": pl.List(pl.String()),
+        "status": pl.String(),
+        "reasons_vi": pl.String(),
+        "reasons_en": pl.String(),
+        "evidence": pl.String(),
+        "claims": pl.Int64(),
+        "t_bhtt": MONEY,
+    },
+}
+"""Tables whose columns are written here; the claim tables' come from the official fields."""
+
+CLAIM_TABLES = tuple(DERIVED)
+RESTRICTED = frozenset({"person"})
+
+_LOG_SCHEMA = {
+    "snapshot": pl.Int64(),
+    "kind": pl.String(),
+    "commit_id": pl.String(),
+    "at": pl.String(),
+    "versions": pl.String(),
+    "info": pl.String(),
+}
+
+
+class LakeLocked(MinhBachError):
+    """Another process is writing the lake."""
+
+    code, http_status, exit_code = "lake_locked", 409, 3
+
+    def __init__(self, owner: str) -> None:
+        """`owner` is what the lock file says of the process that holds it."""
+        super().__init__(
+            f"the lake is being written by {owner or 'another process'}: wait for it to finish, then run again",
+            vi=f"kho dữ liệu đang được ghi bởi {owner or 'tiến trình khác'}: hãy chờ xong rồi chạy lại",
+        )
+
+
+class UnknownSnapshot(MinhBachError):
+    """A snapshot that the lake does not have."""
+
+    code, http_status = "unknown_snapshot", 404
+
+    def __init__(self, asked: int, newest: int) -> None:
+        """`newest` is the highest snapshot there is."""
+        super().__init__(
+            f"snapshot {asked} does not exist: the lake has 0 to {newest}",
+            vi=f"không có ảnh chụp dữ liệu {asked}: kho có từ 0 đến {newest}",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One commit: what it was, and the version of every table after it."""
+
+    snapshot: int
+    kind: str
+    commit_id: str
+    at: str
+    versions: Mapping[str, int]
+    info: Mapping[str, Any]
+
+
+def table_columns(name: str) -> dict[str, pl.DataType]:
+    """Columns and types of any lake table. Raises KeyError for a name the lake does not know."""
+    if name in PLAIN_TABLES:
+        return PLAIN_TABLES[name]
+    if name.startswith("catalogue_"):
+        return CATALOGUES[name.removeprefix("catalogue_")].dtypes()
+    return columns(name)
+
+
+def table_names() -> tuple[str, ...]:
+    """Every table of the lake, whether or not anything was written to it yet."""
+    return (*CLAIM_TABLES, *PLAIN_TABLES, *(f"catalogue_{name}" for name in CATALOGUES))
+
+
+class Lake:
+    """The store under one folder. Cheap to make; opens nothing until asked."""
+
+    def __init__(self, root: Path, *, clock: Clock, memory: str = "4GB", threads: int = 2) -> None:
+        """`clock` gives the time written into the log; `memory` and `threads` bound each DuckDB connection."""
+        self.root = root
+        self._clock = clock
+        self._memory = memory
+        self._threads = threads
+        self._log: DeltaTable | None = None
+        self._entries: dict[str, LogEntry] = {}
+
+    # reading
+
+    def log(self, kind: Kind | None = None) -> list[LogEntry]:
+        """Every commit so far, oldest first."""
+        from deltalake import DeltaTable  # slow import: only those who read the lake wait for it
+
+        path = self._path("log")
+        if self._log is None:
+            if not DeltaTable.is_deltatable(str(path)):
+                return []
+            self._log = DeltaTable(str(path))
+        else:
+            self._log.update_incremental()
+        for uri in self._log.file_uris():
+            if uri not in self._entries:
+                for row in pl.read_parquet(uri).iter_rows(named=True):
+                    self._entries[uri] = LogEntry(
+                        snapshot=row["snapshot"],
+                        kind=row["kind"],
+                        commit_id=row["commit_id"],
+                        at=row["at"],
+                        versions=json.loads(row["versions"]),
+                        info=json.loads(row["info"]),
+                    )
+        entries = sorted(self._entries.values(), key=lambda entry: entry.snapshot)
+        return [entry for entry in entries if kind is None or entry.kind == kind]
+
+    def snapshot(self) -> int:
+        """Number of the newest snapshot; 0 when nothing was ever written."""
+        entries = self.log()
+        return entries[-1].snapshot if entries else 0
+
+    def committed(self, commit_id: str) -> bool:
+        """Whether a commit of this id is in the log."""
+        return any(entry.commit_id == commit_id for entry in self.log())
+
+    def reader(self, snapshot: int | None = None) -> Reader:
+        """A consistent view of `snapshot` (default: the newest). Raises UnknownSnapshot."""
+        entries = self.log()
+        newest = entries[-1].snapshot if entries else 0
+        wanted = newest if snapshot is None else snapshot
+        if wanted == 0:
+            return Reader(self, 0, {})
+        for entry in entries:
+            if entry.snapshot == wanted:
+                return Reader(self, wanted, entry.versions)
+        raise UnknownSnapshot(wanted, newest)
+
+    def files(self, table: str, version: int) -> list[str]:
+        """Parquet files of `table` at a Delta version."""
+        from deltalake import DeltaTable
+
+        delta = DeltaTable(str(self._path(table)), version=version)
+        protocol = delta.protocol()
+        features = set(protocol.reader_features or [])
+        if protocol.min_reader_version > 1 and not features <= READER_FEATURES:
+            raise MinhBachError(
+                f"table {table} uses Delta features {sorted(features - READER_FEATURES)} that this version cannot read",
+                vi=f"bảng {table} dùng tính năng Delta chưa hỗ trợ: {sorted(features - READER_FEATURES)}",
+            )
+        return delta.file_uris()
+
+    # writing
+
+    @contextmanager
+    def writer(self, owner: str) -> Generator[None]:
+        """Hold the one writer's lock; first finishes a commit that an interrupted process had declared.
+
+        Raises LakeLocked when another process holds it. The lock dies with its process.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        note = self.root / "writer.json"
+        lock = FileLock(self.root / "writer.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            held = json.loads(note.read_text()) if note.exists() else {}
+            raise LakeLocked(f"{held.get('owner', '')} (pid {held.get('pid', '?')})") from None
+        try:
+            _write_whole(note, json.dumps({"owner": owner, "pid": os.getpid()}))
+            self._recover()
+            yield
+        finally:
+            note.unlink(missing_ok=True)
+            lock.release()
+
+    def staging(self, commit_id: str) -> Path:
+        """An empty folder for the Parquet files of a commit in the making. Call inside `writer`."""
+        folder = self.root / "staging" / commit_id
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        return folder
+
+    def commit(self, kind: Kind, commit_id: str, staged: Mapping[str, Sequence[Path]], info: Mapping[str, Any]) -> int:
+        """Append the staged files to their tables and enter the commit in the log: all or nothing, exactly once.
+
+        The files must lie in `staging(commit_id)`. Returns the new snapshot. Call inside `writer`.
+        """
+        folder = self.root / "staging" / commit_id
+        manifest = {
+            "kind": kind,
+            "commit_id": commit_id,
+            "at": self._clock().isoformat(timespec="seconds"),
+            "staged": {t: [p.relative_to(folder).as_posix() for p in paths] for t, paths in staged.items() if paths},
+            "info": dict(info),
+        }
+        _write_whole(folder / "manifest.json", json.dumps(manifest, ensure_ascii=False))
+        return self._roll_forward(folder)
+
+    def _recover(self) -> None:
+        for folder in sorted((self.root / "staging").glob("*")):
+            if (folder / "manifest.json").exists():
+                self._roll_forward(folder)
+            else:
+                shutil.rmtree(folder)
+
+    def _roll_forward(self, folder: Path) -> int:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        commit_id: str = manifest["commit_id"]
+        entries = self.log()
+        done = [entry for entry in entries if entry.commit_id == commit_id]
+        if done:
+            shutil.rmtree(folder)
+            return done[0].snapshot
+        versions = dict(entries[-1].versions) if entries else {}
+        for table, names in manifest["staged"].items():
+            versions[table] = self._append(table, commit_id, [folder / name for name in names])
+        snapshot = (entries[-1].snapshot if entries else 0) + 1
+        row = pl.DataFrame(
+            {
+                "snapshot": [snapshot],
+                "kind": [manifest["kind"]],
+                "commit_id": [commit_id],
+                "at": [manifest["at"]],
+                "versions": [json.dumps(versions, sort_keys=True)],
+                "info": [json.dumps(manifest["info"], ensure_ascii=False)],
+            },
+            schema=_LOG_SCHEMA,
+        )
+        self._append_delta("log", commit_id, row.to_arrow(), partitioned=False)
+        shutil.rmtree(folder)
+        return snapshot
+
+    def _append(self, table: str, commit_id: str, files: Sequence[Path]) -> int:
+        wanted = table_columns(table)
+        order = [c for c in ("month", "ngay_ra", "ma_cskcb", "ma_lk", "row_no") if c in wanted]
+        sort = f"order by {', '.join(order)}" if order else ""
+        with duckdb.connect(config=self.settings()) as connection:
+            names = [str(f) for f in files]
+            rows = connection.sql(
+                f"select {', '.join(wanted)} from read_parquet($files, union_by_name=true) {sort}",
+                params={"files": names},
+            )
+            return self._append_delta(table, commit_id, rows, partitioned="month" in wanted)
+
+    def _append_delta(self, table: str, commit_id: str, rows: Any, *, partitioned: bool) -> int:
+        from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+
+        path = self._path(table)
+        if DeltaTable.is_deltatable(str(path)):
+            existing = DeltaTable(str(path))
+            if existing.transaction_version(commit_id) is not None:
+                return existing.version()
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_deltalake(
+            str(path),
+            rows,
+            mode="append",
+            partition_by=["month"] if partitioned else None,
+            commit_properties=CommitProperties(app_transactions=[Transaction(commit_id, 1)]),
+        )
+        return DeltaTable(str(path)).version()
+
+    def _path(self, table: str) -> Path:
+        return self.root / "restricted" / table if table in RESTRICTED else self.root / "tables" / table
+
+    def settings(self) -> dict[str, str | bool | int | float | list[str]]:
+        """DuckDB's configuration for every connection to this lake."""
+        return {
+            "memory_limit": self._memory,
+            "threads": self._threads,
+            "autoinstall_known_extensions": False,
+            "temp_directory": str(self.root / "spill"),
+            "preserve_insertion_order": True,
+        }
+
+
+class Reader:
+    """One snapshot behind SQL views: every table by name, the claim tables in their current versions.
+
+    The superseded versions of claims are readable as `<table>_history`.
+    """
+
+    def __init__(self, lake: Lake, snapshot: int, versions: Mapping[str, int]) -> None:
+        """Use `Lake.reader`."""
+        self.snapshot = snapshot
+        self._connection = duckdb.connect(config=lake.settings())
+        for table in table_names():
+            self._view(table, lake.files(table, versions[table]) if table in versions else [])
+        self._connection.execute(
+            "create table superseded as select version from (select version, withdrawn, "
+            "row_number() over (partition by ma_cskcb, ma_lk order by version desc) as age from encounter_history) "
+            "where age > 1 or withdrawn"
+        )
+        for table in CLAIM_TABLES:
+            self._connection.execute(
+                f"create view {table} as select * from {table}_history anti join superseded using (version)"
+            )
+
+    def _view(self, table: str, files: list[str]) -> None:
+        name = f"{table}_history" if table in CLAIM_TABLES else table
+        wanted = table_columns(table)
+        if files:
+            listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
+            hive = ", hive_partitioning=true, hive_types={'month': INTEGER}" if "month" in wanted else ""
+            self._connection.execute(
+                f"create view {name} as select {', '.join(wanted)} "
+                f"from read_parquet([{listed}], union_by_name=true{hive})"
+            )
+            return
+        empty = pl.DataFrame(schema=wanted)
+        self._connection.register("_empty", empty.to_arrow())
+        self._connection.execute(f"create table {name} as select * from _empty")
+        self._connection.unregister("_empty")
+
+    def __enter__(self) -> Self:
+        """Open already; closes at the end of the block."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; views and temporary tables go with it."""
+        self._connection.close()
+
+    def sql(self, query: str, params: Any = None) -> duckdb.DuckDBPyRelation:
+        """The lazy result of a query."""
+        return self._connection.sql(query, params=params)
+
+    def pl(self, query: str, params: Any = None) -> pl.DataFrame:
+        """The result of a query as a frame. Safe from several threads: each call has its own cursor."""
+        cursor = self._connection.cursor()
+        try:
+            return cursor.sql(query, params=params).pl()
+        finally:
+            cursor.close()
+
+    def batches(self, query: str, params: Any = None, *, rows: int) -> Iterator[pl.DataFrame]:
+        """The result of a query, in frames of about `rows` rows, never whole in memory. Safe from several threads."""
+        cursor = self._connection.cursor()
+        try:
+            for batch in cursor.sql(query, params=params).to_arrow_reader(rows):
+                yield pl.DataFrame(pl.from_arrow(batch))
+        finally:
+            cursor.close()
+
+    def keep(self, name: str, rows: pl.DataFrame) -> None:
+        """Hold `rows` as a table of this reader, for the queries that follow; replaces an earlier one of the name."""
+        self._connection.register("_kept", rows.to_arrow())
+        self._connection.execute(f"create or replace table {name} as select * from _kept")
+        self._connection.unregister("_kept")
+
+    def catalogues(self) -> Catalogues:
+        """The catalogues of this snapshot, as Polars lazy frames; those never loaded say so."""
+        frames: dict[str, nw.LazyFrame[Any]] = {}
+        for name in CATALOGUES:
+            rows = self.pl(f"select * from catalogue_{name}")
+            if rows.height:
+                frames[name] = nw.from_native(CATALOGUES[name].newest(rows).lazy())
+        return Catalogues(frames)
+
+    def claim_tables(
+        self,
+        where: str = "true",
+        params: Sequence[Any] = (),
+        *,
+        extra: Mapping[str, pl.DataFrame] | None = None,
+        engine: Literal["polars", "duckdb"] = "polars",
+    ) -> ClaimTables:
+        """The current encounters that meet `where` (SQL on `encounter`), with their lines.
+
+        `extra` gives claims that are not in the lake (typed frames by table name, as intake makes them); they stand in
+        for the lake's version of the same (ma_cskcb, ma_lk).
+        """
+        cursor = self._connection.cursor()
+        more = dict(extra or {})
+        incoming = more.get("encounter", pl.DataFrame(schema=columns("encounter")))
+        cursor.register("_incoming", incoming.to_arrow())
+        cursor.execute(
+            "create or replace temp table _picked as select * from "
+            f"(select * from encounter where {where}) anti join _incoming using (ma_cskcb, ma_lk)",
+            list(params),
+        )
+        frames: dict[str, Any] = {}
+        for table in ("encounter", "drug_line", "service_line", "lab_result"):
+            wanted = columns(table)
+            rows = "_picked" if table == "encounter" else f"(from {table} semi join _picked using (version))"
+            name = f"_claims_{table}"
+            cursor.execute(f"create or replace temp table {name} as select {', '.join(wanted)} from {rows}")
+            if table in more and more[table].height:
+                cursor.register("_more", more[table].select(wanted.keys()).to_arrow())
+                cursor.execute(f"insert into {name} select * from _more")
+                cursor.unregister("_more")
+            frames[table] = name
+        cursor.execute("create or replace temp table _facility as from catalogue_facilities")
+        cursor.execute(
+            """
+            create or replace temp table _claims_encounter as
+            select e.*, substr(e.ma_cskcb, 1, 2) as province,
+                   f.rank as facility_rank, f.level as facility_level, f.kind as facility_kind
+            from _claims_encounter e
+            left join (
+                select e.version, f.rank, f.level, f.kind
+                from _claims_encounter e join _facility f on f.ma_cskcb = e.ma_cskcb
+                 and f.valid_from <= cast(e.ngay_vao as date)
+                 and (f.valid_to is null or f.valid_to >= cast(e.ngay_vao as date))
+                qualify row_number() over (partition by e.version order by f.valid_from desc, f.load_seq desc) = 1
+            ) f on f.version = e.version
+            """
+        )
+        if engine == "duckdb":
+            lazy = {table: nw.from_native(cursor.table(name)) for table, name in frames.items()}
+        else:
+            lazy = {table: nw.from_native(cursor.sql(f"from {name}").pl().lazy()) for table, name in frames.items()}
+            cursor.close()
+        return ClaimTables(
+            encounter=lazy["encounter"],
+            drug_line=lazy["drug_line"],
+            service_line=lazy["service_line"],
+            lab_result=lazy["lab_result"],
+            snapshot=self.snapshot,
+            catalogues=self.catalogues(),
+        )
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write so that a reader, or a process killed meanwhile, sees the old file or the new one, never a part."""
+    part = path.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

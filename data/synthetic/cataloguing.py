@@ -1,0 +1,158 @@
+"""The catalogue CSV files that go with the claims: facilities, staff, prices, machines, beds, tenders, calendar."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+from data.synthetic.care import BED
+from data.synthetic.clock import Clock
+from data.synthetic.world import CATALOGUE_KIND, MODALITIES, Doctor, Facility, World, drugs, services, supplies
+from data.synthetic.xmlout import registration, tender
+
+COMPONENT_MINUTES = {"exam": 6, "surg": 60, "rehab": 20}
+
+
+def write(world: World, out: Path) -> int:
+    """Write every catalogue; returns the number of files."""
+    out.mkdir(parents=True, exist_ok=True)
+    since = date(world.clock.first.year - 1, 1, 1).isoformat()
+    tables = {
+        "facilities": _facilities(world, since),
+        "staff": _staff(world, since),
+        "services": _services(world, since),
+        "drugs": _drugs(since),
+        "supplies": _supplies(since),
+        "machines": _machines(world, since),
+        "beds": _beds(world, since),
+        "tenders": _tenders(world),
+        "calendar": _calendar(world),
+    }
+    for name, rows in tables.items():
+        with (out / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+    return len(tables)
+
+
+Rows = Iterable[tuple[object, ...]]
+
+
+def _facilities(world: World, since: str) -> Rows:
+    yield ("ma_cskcb", "name", "province", "rank", "tuyen", "level", "kind", "ownership", "beds", "exam_tables",
+           "open_from", "open_to", "lat", "lon", "valid_from", "valid_to")  # fmt: skip
+    for f in world.facilities:
+        tables = sum(len(team) for team in f.exams.values())
+        yield (f.code, f.name, f.province, f.rank, f.tuyen, f.technical, f.kind, f.ownership,
+               f.planned * len(f.beds) or "", tables, "07:00", "17:00", f.lat, f.lon, since, "")  # fmt: skip
+
+
+def staff_of(f: Facility) -> list[Doctor]:
+    """Everyone who works at a facility, each once."""
+    groups = [*f.exams.values(), *f.wards.values(), *f.surgeons.values(), f.on_call, *f.technicians.values(), f.nurses]
+    return list({d.code: d for group in groups for d in group}.values())
+
+
+def _staff(world: World, since: str) -> Rows:
+    yield ("ma_bac_si", "ma_cskcb", "title", "specialty", "scope", "full_time", "schedule", "valid_from", "valid_to")
+    for f in world.facilities:
+        week = ";".join(
+            f"{d} 07:00-17:00" for d in ("Mon", "Tue", "Wed", "Thu", "Fri", *(["Sat"] if f.saturday else []))
+        )
+        around = {d.code for d in f.on_call} | {d.code for team in f.wards.values() for d in team}
+        for d in staff_of(f):
+            yield (
+                d.code,
+                f.code,
+                d.title,
+                d.department,
+                d.department,
+                1,
+                "24/7" if d.code in around else week,
+                since,
+                "",
+            )
+
+
+def _services(world: World, since: str) -> Rows:
+    yield ("ma_dich_vu", "name", "ma_nhom", "ma_cskcb", "rank", "price", "minutes", "max_per_day", "needs_machine",
+           "valid_from", "valid_to")  # fmt: skip
+    for f in world.facilities:
+        for s in services().values():
+            able = s.kind in f.exams or s.kind not in MODALITIES or s.kind in f.machines
+            if s.kind == "bed":
+                codes = [ward + s.code[3:] for ward in f.beds if s.key in (BED[ward], "bed_med2")]
+            else:
+                codes = [s.code] if able and (s.kind != "surg" or f.surgeons) else []
+            minutes = COMPONENT_MINUTES.get(s.kind, s.minutes)
+            limit = 1 if s.kind in ("surg", "deliver", "dialysis") else ""
+            for code in codes:
+                yield (code, s.name, s.group, f.code, f.rank, f.price(s) // 1000, minutes or "", limit,
+                       int(s.kind in MODALITIES), since, "")  # fmt: skip
+
+
+def _drugs(since: str) -> Rows:
+    yield ("ma_thuoc", "name", "active_ingredient", "strength", "route", "unit", "so_dang_ky", "ma_nhom", "pay_ratio",
+           "condition", "min_rank", "ddd", "valid_from", "valid_to")  # fmt: skip
+    for d in drugs().values():
+        yield (
+            d.code,
+            d.name,
+            d.ingredient,
+            d.strength,
+            d.route,
+            d.unit,
+            registration(d),
+            d.group,
+            d.pay_ratio,
+            "",
+            "",
+            "",
+            since,
+            "",
+        )
+
+
+def _supplies(since: str) -> Rows:
+    yield ("ma_vat_tu", "name", "unit", "price_cap", "reusable", "pay_ratio", "valid_from", "valid_to")
+    for s in supplies().values():
+        yield (s.code, s.name, s.unit, "", 0, 100, since, "")
+
+
+def _machines(world: World, since: str) -> Rows:
+    yield ("ma_may", "ma_cskcb", "name", "kind", "capacity_per_day", "valid_from", "valid_to")
+    for f in world.facilities:
+        for kind, machines in f.machines.items():
+            for m in machines:
+                shown = CATALOGUE_KIND.get(kind, "other")
+                capacity = {"us": 48, "xq": 58, "ct": 29, "mri": 19}.get(shown, "")
+                yield (m.code, f.code, f"Máy {MODALITIES[kind]}", shown, capacity, since, "")
+
+
+def _beds(world: World, since: str) -> Rows:
+    yield ("ma_cskcb", "ma_khoa", "ma_giuong", "planned", "kind", "valid_from", "valid_to")
+    for f in world.facilities:
+        for ward in f.beds:
+            yield (f.code, ward, "", f.planned, "H", since, "")
+
+
+def _tenders(world: World) -> Rows:
+    yield ("ma_cskcb", "code", "so_dang_ky", "tt_thau", "price", "quantity", "valid_from", "valid_to")
+    clock = world.clock
+    for year in range(clock.first.year, clock.until.year + 1):
+        for f in world.facilities:
+            for item in (*drugs().values(), *supplies().values()):
+                number = registration(item) if item.table == 2 else ""
+                price = f"{f.price(item) / 1000:.3f}"
+                decision = tender(item, f.code, str(year))
+                yield (f.code, item.code, number, decision, price, 1_000_000, f"{year}-01-01", f"{year}-12-31")
+
+
+def _calendar(world: World) -> Rows:
+    yield ("date", "kind", "province", "note")
+    clock: Clock = world.clock
+    for day in sorted(clock.holidays):
+        yield (clock.date_of(day).isoformat(), "holiday", "", "Nghỉ lễ, Tết")
+    start, _ = clock.months[world.epidemic_month]
+    yield (clock.date_of(start).isoformat(), "epidemic", world.epidemic_province, "Dịch sốt xuất huyết")

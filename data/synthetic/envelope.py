@@ -1,0 +1,81 @@
+"""Where the claims of a facility go: envelopes of up to a hundred HOSO, sent by the week or by the month."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data.synthetic.claims import Visit
+from data.synthetic.clock import DAY, Clock
+from data.synthetic.dice import Dice
+from data.synthetic.world import Facility
+from data.synthetic.xmlout import Printer
+
+HOSO_PER_FILE = 100
+RESENT = 0.012  # share of claims sent again once they are paid
+
+
+@dataclass(slots=True)
+class _Outbox:
+    waiting: list[str] = field(default_factory=list)
+    since: int = 0
+    last: int = 0
+    unpaid: list[str] = field(default_factory=list)  # sent unpaid since the last file
+    paid: list[str] = field(default_factory=list)  # the same claims, paid, for the next file
+    sequence: int = 0
+    files: int = 0
+
+
+class Post:
+    """Prints visits in the order people left and writes the envelopes."""
+
+    def __init__(self, out: Path, clock: Clock, facilities: list[Facility], dice: Dice) -> None:
+        self.out, self.clock, self.dice = out, clock, dice
+        self.printer = Printer(clock, facilities)
+        self.facilities = facilities
+        self.boxes = [_Outbox() for _ in facilities]
+        self.files = 0
+
+    def send(self, visit: Visit) -> str:
+        """Take a priced visit; returns its MA_LK."""
+        f = visit.facility
+        box = self.boxes[f.index]
+        day = visit.left // DAY
+        if box.waiting and (len(box.waiting) >= HOSO_PER_FILE or (f.level in "dvr" and day - box.since > 5)):
+            self._write(f, box)
+        if not box.waiting:
+            box.since = day
+        box.last = max(box.last, day)
+        box.sequence += 1
+        ma_lk = f"{self.clock.day_texts[day][2:]}{box.sequence:07d}"
+        again = self.dice.hit(RESENT)
+        box.waiting.append(self.printer.hoso(visit, ma_lk, paid=not again))
+        if again:
+            box.unpaid.append(self.printer.hoso(visit, ma_lk, paid=True))
+        return ma_lk
+
+    def close_month(self, *, last: bool) -> None:
+        """Write what is waiting; at the end of the period also what is still to be sent again."""
+        for f, box in zip(self.facilities, self.boxes, strict=True):
+            if box.waiting:
+                self._write(f, box)
+            if last and box.paid:
+                self._write(f, box)
+
+    def _write(self, f: Facility, box: _Outbox) -> None:
+        due = [*box.paid, *box.waiting]
+        box.paid, box.unpaid, box.waiting = box.unpaid, [], []
+        box.files += 1
+        self.files += 1
+        made = self.clock.day_texts[box.last + 1]
+        folder = self.out / f.province
+        folder.mkdir(parents=True, exist_ok=True)
+        head = (
+            '<?xml version="1.0" encoding="utf-8"?>\n<GIAMDINHHS><THONGTINDONVI><MACSKCB>'
+            f"{f.code}</MACSKCB></THONGTINDONVI><THONGTINHOSO><NGAYLAP>{made}</NGAYLAP>"
+            f"<SOLUONGHOSO>{len(due)}</SOLUONGHOSO><DANHSACHHOSO>\n"
+        )
+        tail = "</DANHSACHHOSO></THONGTINHOSO><CHUKYDONVI/></GIAMDINHHS>\n"
+        stamp = made if f.level in "dvr" else made[:6]
+        path = folder / f"{f.code}_{stamp}_{box.files:04d}.xml"
+        path.write_text("".join((head, *due, tail)), encoding="utf-8", newline="\n")

@@ -1,0 +1,1 @@
+"""One scheme a file, each with its `SCHEME`; found by `data.synthetic.injection.schemes`."""

@@ -1,0 +1,258 @@
+"""Claims as files: the 130-family envelope with every official field, written as text.
+
+Field names and their order come from `data.schema`; a table's row is one format string. Nothing printed depends on
+whether a claim is honest.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from functools import lru_cache
+from xml.sax.saxutils import escape
+
+from data.schema import fields
+from data.synthetic.claims import Line, Visit
+from data.synthetic.clock import DAY, Clock
+from data.synthetic.world import Facility, Item
+
+_FILLED: dict[str, str] = {
+    "XML1": """MA_LK STT MA_BN HO_TEN SO_CCCD NGAY_SINH GIOI_TINH NHOM_MAU MA_QUOCTICH MA_DANTOC MA_NGHE_NGHIEP DIA_CHI
+        MATINH_CU_TRU MAXA_CU_TRU DIEN_THOAI MA_THE_BHYT MA_DKBD GT_THE_TU GT_THE_DEN LY_DO_VV LY_DO_VNT CHAN_DOAN_VAO
+        CHAN_DOAN_RV MA_BENH_CHINH MA_BENH_KT MA_DOITUONG_KCB MA_TAI_NAN NGAY_VAO NGAY_VAO_NOI_TRU NGAY_RA SO_NGAY_DTRI
+        PP_DIEU_TRI KET_QUA_DTRI MA_LOAI_RV NGAY_TTOAN T_THUOC T_VTYT T_TONGCHI_BV T_TONGCHI_BH T_BNTT T_BNCCT T_BHTT
+        T_NGUONKHAC T_BHTT_GDV NAM_QT THANG_QT MA_LOAI_KCB MA_KHOA MA_CSKCB CAN_NANG NAM_NAM_LIEN_TUC NGAY_TAI_KHAM
+        MA_HSBA MA_TTDV""",
+    "XML2": """MA_LK STT MA_THUOC MA_NHOM TEN_THUOC DON_VI_TINH HAM_LUONG DUONG_DUNG DANG_BAO_CHE LIEU_DUNG SO_DANG_KY
+        TT_THAU PHAM_VI TYLE_TT_BH SO_LUONG DON_GIA THANH_TIEN_BV THANH_TIEN_BH T_NGUONKHAC_NSNN T_NGUONKHAC_VTNN
+        T_NGUONKHAC_VTTN T_NGUONKHAC_CL T_NGUONKHAC MUC_HUONG T_BNTT T_BNCCT T_BHTT MA_KHOA MA_BAC_SI NGAY_YL
+        NGAY_TH_YL MA_PTTT NGUON_CTRA""",
+    "XML3": """MA_LK STT MA_DICH_VU MA_VAT_TU MA_NHOM GOI_VTYT TEN_VAT_TU TEN_DICH_VU DON_VI_TINH PHAM_VI SO_LUONG
+        DON_GIA_BV DON_GIA_BH TT_THAU TYLE_TT_DV TYLE_TT_BH THANH_TIEN_BV THANH_TIEN_BH T_TRANTT MUC_HUONG
+        T_NGUONKHAC_NSNN T_NGUONKHAC_VTNN T_NGUONKHAC_VTTN T_NGUONKHAC_CL T_NGUONKHAC T_BNTT T_BNCCT T_BHTT MA_KHOA
+        MA_GIUONG MA_BAC_SI NGUOI_THUC_HIEN NGAY_YL NGAY_TH_YL NGAY_KQ MA_PTTT PP_VO_CAM MA_MAY MA_HIEU_SP""",
+    "XML4": "MA_LK STT MA_DICH_VU MA_CHI_SO TEN_CHI_SO GIA_TRI DON_VI_DO KET_LUAN NGAY_KQ MA_BS_DOC_KQ",
+    "XML5": "MA_LK STT DIEN_BIEN_LS THOI_DIEM_DBLS NGUOI_THUC_HIEN",
+    "XML7": "MA_LK SO_LUU_TRU MA_YTE MA_KHOA_RV NGAY_VAO NGAY_RA CHAN_DOAN_RV PP_DIEUTRI MA_TTDV MA_BS TEN_BS NGAY_CT",
+}
+_TEXT = frozenset({"HO_TEN", "DIA_CHI", "LY_DO_VV", "LY_DO_VNT", "CHAN_DOAN_VAO", "CHAN_DOAN_RV", "PP_DIEU_TRI",
+                   "TEN_THUOC", "HAM_LUONG", "LIEU_DUNG", "TEN_VAT_TU", "TEN_DICH_VU", "TEN_CHI_SO", "KET_LUAN",
+                   "DIEN_BIEN_LS", "PP_DIEUTRI", "TEN_BS"})  # fmt: skip
+_SHAPE: dict[str, tuple[tuple[str, ...], str]] = {  # the elements around the rows, and the row
+    "XML1": ((), "TONG_HOP"),
+    "XML2": (("CHITIEU_CHITIET_THUOC", "DSACH_CHI_TIET_THUOC"), "CHI_TIET_THUOC"),
+    "XML3": (("CHITIEU_CHITIET_DVKT_VTYT", "DSACH_CHI_TIET_DVKT"), "CHI_TIET_DVKT"),
+    "XML4": (("CHITIEU_CHITIET_DICHVUCANLAMSANG", "DSACH_CHI_TIET_CLS"), "CHI_TIET_CLS"),
+    "XML5": (("CHITIEU_CHITIET_DIENBIENLAMSANG", "DSACH_CHI_TIET_DIEN_BIEN_BENH"), "CHI_TIET_DIEN_BIEN_BENH"),
+    "XML7": ((), "CHI_TIEU_DU_LIEU_GIAY_RA_VIEN"),
+}
+_AROUND = {
+    table: ("".join(f"<{n}>" for n in names), "".join(f"</{n}>" for n in reversed(names)))
+    for table, (names, _) in _SHAPE.items()
+}
+
+
+def template(table: str, *, cdata: bool) -> str:
+    """A row of `table` as a format string: the fields of `_FILLED` in the official order, the others empty."""
+    filled = _FILLED[table].split()
+    parts: list[str] = []
+    used: list[str] = []
+    for official in fields(table):
+        name = official.name.upper()
+        if name not in filled:
+            parts.append(f"<{name}/>")
+            continue
+        used.append(name)
+        parts.append(f"<{name}><![CDATA[%s]]></{name}>" if cdata and name in _TEXT else f"<{name}>%s</{name}>")
+    if used != filled:
+        raise ValueError(f"{table}: fields out of the official order: {[n for n in filled if n not in used]}")
+    row = _SHAPE[table][1]
+    return f"<{row}>{''.join(parts)}</{row}>"
+
+
+@lru_cache(maxsize=1 << 16)
+def money(amount: int) -> str:
+    """Hundredths of a VND as printed: trailing zeros dropped."""
+    whole, rest = divmod(amount, 100)
+    return f"{whole}.{rest:02d}".rstrip("0") if rest else str(whole)
+
+
+@lru_cache(maxsize=1 << 14)
+def thousandths(amount: int) -> str:
+    """A quantity or unit price: at most three decimals."""
+    whole, rest = divmod(amount, 1000)
+    return f"{whole}.{rest:03d}".rstrip("0") if rest else str(whole)
+
+
+def service_code(line: Line) -> str:
+    """MA_DICH_VU of a line: a bed's code names its ward."""
+    return line.department + line.item.code[3:] if line.item.kind == "bed" else line.item.code
+
+
+class Printer:
+    """Prints the HOSO of a visit in a facility's manner."""
+
+    def __init__(self, clock: Clock, facilities: list[Facility]) -> None:
+        self.clock = clock
+        self._codes = [f.code for f in facilities]
+        self._templates = {cdata: {table: template(table, cdata=cdata) for table in _FILLED} for cdata in (True, False)}
+        self._packages = {d: str(clock.base_salary(d) * 45) for d in range(0, clock.days, 28)}
+
+    def hoso(self, visit: Visit, ma_lk: str, *, paid: bool) -> str:
+        """The HOSO element: all tables of one encounter. `paid` fills NGAY_TTOAN."""
+        f = visit.facility
+        rows = self._templates[f.cdata]
+        safe: Callable[[str], str] = _same if f.cdata else escape
+        lines = sorted(visit.lines, key=_print_order)
+        drugs = [line for line in lines if line.item.table == 2]
+        others = [line for line in lines if line.item.table == 3]
+        tests = [line for line in others if line.values or line.conclusion]
+        tables = [("XML1", [self._xml1(visit, ma_lk, rows["XML1"], safe, paid=paid)])]
+        if drugs:
+            tables.append(("XML2", self._xml2(visit, ma_lk, drugs, rows["XML2"], safe)))
+        if others:
+            tables.append(("XML3", self._xml3(visit, ma_lk, others, rows["XML3"], safe)))
+        if tests:
+            tables.append(("XML4", self._xml4(ma_lk, tests, rows["XML4"], safe)))
+        text = self.clock.text
+        tables.append(
+            (
+                "XML5",
+                [
+                    rows["XML5"] % (ma_lk, n, safe(note), text(at), who)
+                    for n, (at, note, who) in enumerate(visit.notes, 1)
+                ],
+            )
+        )
+        if visit.stay:
+            tables.append(("XML7", [self._xml7(visit, ma_lk, rows["XML7"], safe)]))
+        return "".join(("<HOSO>", *[_filehoso(name, rows_, f.wrapped) for name, rows_ in tables], "</HOSO>"))
+
+    def _xml1(self, v: Visit, ma_lk: str, row: str, safe: Callable[[str], str], *, paid: bool) -> str:
+        p, f, text = v.patient, v.facility, self.clock.text
+        left = self.clock.day_texts[v.left // DAY]
+        name = safe(v.disease.name)
+        departments = ";".join(dict.fromkeys([*(line.department for line in v.lines), *([v.ward] if v.ward else [])]))
+        return row % (
+            ma_lk, 1, f"{(p.index * 7919 + f.index * 104_729) % 10**8:08d}", safe(f"NGƯỜI BỆNH {p.index:07d}"),
+            p.citizen, p.born_text, p.sex, p.blood, "000", "01", p.job, f"Tỉnh thử {p.province}", p.province, p.commune, v.phone,
+            p.card, self._codes[p.home], p.card_from, p.card_to, safe(v.disease.complaint),
+            safe(v.disease.complaint) if v.stay else "", name, name, v.disease.code, ";".join(v.secondary), v.route,
+            v.disease.injury, text(v.start), text(v.admitted) if v.stay else "", text(v.end), v.days,
+            "Nội khoa" if not v.stay else "Nội trú", v.result, v.discharge, text(v.left) if paid else "",
+            money(v.drugs_total), money(v.supplies_total), money(v.bv), money(v.bh), money(v.own), money(v.copay),
+            money(v.fund), "0", money(v.fund), left[:4], int(left[4:6]), v.kind, departments[:50], f.code, v.weight,
+            f"{p.card_from[:4]}0101", self.clock.day_texts[v.return_day] if v.return_day else "", f"HS{ma_lk}",
+            f"{f.index * 1000:06d}/{f.province}-CCHN",
+        )  # fmt: skip
+
+    def _xml2(self, v: Visit, ma_lk: str, lines: list[Line], row: str, safe: Callable[[str], str]) -> list[str]:
+        text, percent, code = self.clock.text, v.percent, v.facility.code
+        year = self.clock.day_texts[v.left // DAY][:4]
+        return [
+            row % (
+                ma_lk, n, (i := line.item).code, i.group, safe(i.name), i.unit, safe(i.strength), i.route, i.form,
+                safe(line.dose), registration(i), tender(i, code, year), 1, line.cover_ratio,
+                thousandths(line.quantity), thousandths(line.unit_price), money(line.bv), money(line.bh), 0, 0, 0, 0, 0,
+                percent, money(line.bv - line.bh), money(line.bh - line.fund), money(line.fund), line.department,
+                line.doctor, text(line.ordered), text(line.done), 1, 1,
+            )
+            for n, line in enumerate(lines, 1)
+        ]  # fmt: skip
+
+    def _xml3(self, v: Visit, ma_lk: str, lines: list[Line], row: str, safe: Callable[[str], str]) -> list[str]:
+        text, percent, code = self.clock.text, v.percent, v.facility.code
+        year = self.clock.day_texts[v.left // DAY][:4]
+        found: list[str] = []
+        for n, line in enumerate(lines, 1):
+            i = line.item
+            supply = i.kind == "supply"
+            price = thousandths(line.unit_price)
+            package = i.implant
+            cap = self._packages[v.start // DAY // 28 * 28] if package else ""
+            found.append(row % (
+                ma_lk, n, "" if supply else service_code(line), i.code if supply else "", i.group,
+                "G1" if package else "", safe(i.name) if supply else "", "" if supply else safe(i.name), i.unit, 1, thousandths(line.quantity),
+                price, price, tender(i, code, year) if supply else "", line.service_ratio,
+                line.cover_ratio, money(line.bv), money(line.bh), cap,
+                percent, 0, 0, 0, 0, 0, money(line.bv - line.bh), money(line.bh - line.fund), money(line.fund),
+                line.department, line.bed, line.doctor, line.performer, text(line.ordered), text(line.done),
+                text(line.result), 1, line.anaesthesia or "", line.machine, line.serial,
+            ))  # fmt: skip
+        return found
+
+    def _xml4(self, ma_lk: str, lines: list[Line], row: str, safe: Callable[[str], str]) -> list[str]:
+        found: list[str] = []
+        for line in lines:
+            i, at = line.item, self.clock.text(line.result)
+            if line.conclusion:
+                found.append(
+                    row
+                    % (
+                        ma_lk,
+                        len(found) + 1,
+                        i.code,
+                        "",
+                        safe(i.name),
+                        "",
+                        "",
+                        safe(line.conclusion),
+                        at,
+                        line.performer,
+                    )
+                )
+            elif i.indicators:
+                for (name, _, _, unit), value in zip(i.indicators, line.values, strict=True):
+                    found.append(row % (ma_lk, len(found) + 1, i.code, name, name, value, unit, "", at, line.performer))
+            else:
+                found.append(
+                    row
+                    % (
+                        ma_lk,
+                        len(found) + 1,
+                        i.code,
+                        i.key.upper(),
+                        safe(i.name),
+                        line.values[0],
+                        "",
+                        "",
+                        at,
+                        line.performer,
+                    )
+                )
+        return found
+
+    def _xml7(self, v: Visit, ma_lk: str, row: str, safe: Callable[[str], str]) -> str:
+        text = self.clock.text
+        return row % (
+            ma_lk, f"LT{ma_lk}", f"{v.facility.code}/{ma_lk}", v.ward, text(v.start), text(v.end), safe(v.disease.name),
+            "Nội trú", f"{v.facility.index * 1000:06d}/{v.facility.province}-CCHN", v.doctor.code,
+            safe(f"BÁC SĨ {v.doctor.code[:6]}"), self.clock.day_texts[v.end // DAY],
+        )  # fmt: skip
+
+
+def _same(text: str) -> str:
+    return text
+
+
+def registration(item: Item) -> str:
+    """SO_DANG_KY of a drug."""
+    return f"VD-{10000 + item.index * 37}-{20 + item.index % 6}"
+
+
+def tender(item: Item, facility: str, year: str) -> str:
+    """TT_THAU of a drug or supply: the facility's tender of the year."""
+    return f"{100 + item.index % 7}/QĐ-TST.{facility};G1;N{1 + item.index % 4};{year}"
+
+
+def _print_order(line: Line) -> tuple[int, int, str]:
+    return (line.ordered, line.done, line.item.code)
+
+
+def _filehoso(name: str, rows: list[str], manner: str) -> str:
+    opening, closing = _AROUND[name]
+    inner = f"{opening}{''.join(rows)}{closing}"
+    if manner != "inline":
+        raw = base64.b64encode(b'<?xml version="1.0" encoding="utf-8"?>' + inner.encode()).decode("ascii")
+        inner = raw if manner == "plain" else "\n".join(raw[i : i + 76] for i in range(0, len(raw), 76))
+    return f"<FILEHOSO><LOAIHOSO>{name}</LOAIHOSO><NOIDUNGFILE>{inner}</NOIDUNGFILE></FILEHOSO>\n"

@@ -1,0 +1,750 @@
+"""The claim envelope GIAMDINHHS, read HOSO by HOSO into rows of text.
+
+The envelope is cut at its HOSO elements before anything is parsed: memory is bounded by the largest HOSO, and a broken
+HOSO costs only itself. What lies between the HOSO elements goes to a parser of its own, which sees to it that the whole
+is XML. Document types and entity declarations are refused, so nothing is expanded and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import chain
+from typing import Any, BinaryIO, Literal
+
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
+
+from data.schema import fields
+from data.sources import DEFAULT_LIMITS, Limits, Problem, Severity, SourceRefusedError
+
+Element = Any  # lxml ships no types
+Row = dict[str, str | None]
+Tables = dict[str, list[Row]]
+
+ROW_TAGS = {
+    "XML1": "TONG_HOP",
+    "XML2": "CHI_TIET_THUOC",
+    "XML3": "CHI_TIET_DVKT",
+    "XML4": "CHI_TIET_CLS",
+    "XML5": "CHI_TIET_DIEN_BIEN_BENH",
+}
+"""The row element of each typed table, the same in QĐ 130 and QĐ 4210. Other tables are found by their shape."""
+
+ENVELOPE_ROOT = "GIAMDINHHS"
+CHECK_IN_ROOT = "CHI_TIEU_TRANG_THAI_KCB"
+
+_CHUNK = 1024 * 1024
+_SNIFFED = 4096  # bytes at the start that tell the encoding and the wrapping
+_MAX_NAMES = 20_000  # distinct element names remembered; the standards have 400
+
+# Outside HOSO these change what the next characters mean; a document type is never welcome.
+_OUTER_MARK = re.compile(rb"<!--|<!\[CDATA\[|<\?|<!DOCTYPE|<!ENTITY|<HOSO(?=[\s/>])")
+_NAME_ENDS = (b">", b" ", b"\t", b"\r", b"\n", b"")
+_HOSO_END = re.compile(rb"</HOSO(?:[\s>]|\Z)")
+_SECTION = re.compile(rb"<!--|<!\[CDATA\[")
+_OUTER_ENDS = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
+_DECLARATION = re.compile(rb"\s*<\?xml\s[^>]{0,400}?\?>")
+_DECLARED_ENCODING = re.compile(rb"encoding\s*=\s*[\"']([A-Za-z][\w.:-]{0,40})[\"']")
+_FIRST_ELEMENT = re.compile(  # groups are atomic: no backtracking over hostile comments
+    rb"\s*+(?:(?>(?s:<!--.*?-->|<\?.*?\?>))\s*+)*+<([A-Za-z_][\w.-]*)[\s/>]"
+)
+_BASE64_START = re.compile(rb"[A-Za-z0-9+/=\s]+\Z")
+_SPACES = re.compile(rb"\s+")
+
+# .NET writers leave "utf-16" in the declaration of text that is then sent as UTF-8.
+_AS_UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "utf-16", "unicode"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRecord:
+    """One HOSO as it was sent: every table's rows as text, nothing judged yet.
+
+    `tables` is keyed by LOAIHOSO. Rows have lower-case field names; an empty field is None and a row without any value
+    is left out (exporters send unused papers empty). There is exactly one XML1 row, but in a check-in file.
+    """
+
+    facility: str | None  # MACSKCB of the envelope
+    ngaylap: str | None
+    hoso_no: int  # ordinal in the file, from 1
+    standard: Literal["130", "4210"]
+    tables: Tables
+
+
+_TEXTS: dict[str, tuple[str, str, str, str]] = {
+    "file_empty": (
+        "the file is empty",
+        "tệp rỗng",
+        "ask the facility to export the file again",
+        "đề nghị cơ sở xuất lại tệp",
+    ),
+    "not_xml": (
+        "the file is not XML ({detail})",
+        "tệp không phải XML ({detail})",
+        "send the XML envelope GIAMDINHHS as exported for the claims portal",
+        "gửi tệp XML GIAMDINHHS như khi xuất lên cổng giám định",
+    ),
+    "xml_dtd": (
+        "the file declares a document type or entities, which claim files never do",
+        "tệp có khai báo DOCTYPE hoặc ENTITY, tệp hồ sơ không bao giờ có",
+        "remove the declaration; if the facility did not write it, treat the file as hostile",
+        "bỏ khai báo này; nếu không phải do cơ sở tạo ra, coi tệp là độc hại",
+    ),
+    "wrong_encoding": (
+        "the text cannot be read as {detail}",
+        "không đọc được chữ theo bảng mã {detail}",
+        "export the file as UTF-8",
+        "xuất lại tệp theo bảng mã UTF-8",
+    ),
+    "unknown_root": (
+        "the root element is {detail}, not GIAMDINHHS or CHI_TIEU_TRANG_THAI_KCB",
+        "thẻ gốc là {detail}, không phải GIAMDINHHS hoặc CHI_TIEU_TRANG_THAI_KCB",
+        "send the envelope as exported for the claims portal (QĐ 130, 4750, 3176 or 4210)",
+        "gửi tệp như khi xuất lên cổng giám định (QĐ 130, 4750, 3176 hoặc 4210)",
+    ),
+    "truncated": (
+        "the file breaks off; {good} HOSO before that are whole ({detail})",
+        "tệp bị cắt cụt; {good} hồ sơ trước đó còn nguyên vẹn ({detail})",
+        "ask the facility to send the file again; what is whole has been read",
+        "đề nghị cơ sở gửi lại tệp; phần nguyên vẹn đã được đọc",
+    ),
+    "envelope_broken": (
+        "the envelope is not well-formed after {good} whole HOSO ({detail})",
+        "vỏ tệp sai cú pháp XML sau {good} hồ sơ nguyên vẹn ({detail})",
+        "ask the facility to export the file again; what is whole has been read",
+        "đề nghị cơ sở xuất lại tệp; phần nguyên vẹn đã được đọc",
+    ),
+    "envelope_too_large": (
+        "the envelope holds more than {limit} bytes or too many elements outside its HOSO elements",
+        "vỏ tệp có hơn {limit} byte hoặc quá nhiều thẻ nằm ngoài các hồ sơ",
+        "ask the facility to export the file again",
+        "đề nghị cơ sở xuất lại tệp",
+    ),
+    "too_many_problems": (
+        "more than {limit} problems in one file; reading stopped after {good} whole HOSO",
+        "tệp có hơn {limit} lỗi; dừng đọc sau {good} hồ sơ nguyên vẹn",
+        "correct the export before sending the file again",
+        "sửa phần mềm xuất trước khi gửi lại tệp",
+    ),
+    "no_hoso": (
+        "the envelope holds no HOSO",
+        "tệp không có hồ sơ (HOSO) nào",
+        "check that the export was not empty",
+        "kiểm tra xem dữ liệu xuất có rỗng không",
+    ),
+    "hoso_too_large": (
+        "the HOSO is larger than {limit} bytes or has too many elements",
+        "hồ sơ lớn hơn {limit} byte hoặc có quá nhiều thẻ",
+        "check the export: no real episode is that large",
+        "kiểm tra phần mềm xuất: không đợt điều trị nào lớn như vậy",
+    ),
+    "hoso_broken": (
+        "the HOSO is not well-formed XML ({detail})",
+        "hồ sơ sai cú pháp XML ({detail})",
+        "correct the HOSO and send it again; the others of the file were read",
+        "sửa hồ sơ này rồi gửi lại; các hồ sơ khác trong tệp đã được đọc",
+    ),
+    "no_xml1": (
+        "the HOSO has no readable XML1 (summary) row",
+        "hồ sơ không có bảng XML1 (tổng hợp) đọc được",
+        "send the HOSO again with its XML1",
+        "gửi lại hồ sơ kèm bảng XML1",
+    ),
+    "several_xml1": (
+        "the HOSO has {found} different XML1 (summary) rows",
+        "hồ sơ có {found} dòng XML1 (tổng hợp) khác nhau",
+        "send each episode as a HOSO of its own",
+        "gửi mỗi đợt điều trị thành một hồ sơ (HOSO) riêng",
+    ),
+    "unsupported_917": (
+        "the HOSO follows QĐ 917 of 2016, which has no split of money by payer",
+        "hồ sơ theo chuẩn QĐ 917 (2016), không tách tiền theo nguồn chi trả",
+        "export the episode again in the format of QĐ 4210 or QĐ 130",
+        "xuất lại hồ sơ theo chuẩn QĐ 4210 hoặc QĐ 130",
+    ),
+    "unknown_standard": (
+        "XML1 has none of the fields that tell QĐ 130 from QĐ 4210",
+        "bảng XML1 không có trường nào để nhận biết chuẩn QĐ 130 hay QĐ 4210",
+        "send the official fields, such as MA_THE_BHYT and T_TONGCHI_BV",
+        "gửi đủ các trường theo quy định, như MA_THE_BHYT và T_TONGCHI_BV",
+    ),
+    "inner_broken": (
+        "the content of {table} cannot be read ({detail})",
+        "không đọc được nội dung bảng {table} ({detail})",
+        "correct the table and send the HOSO again; its other tables were read",
+        "sửa bảng này rồi gửi lại hồ sơ; các bảng khác đã được đọc",
+    ),
+    "count_mismatch": (
+        "SOLUONGHOSO says {declared}, the file holds {found}",
+        "SOLUONGHOSO ghi {declared}, tệp có {found} hồ sơ",
+        "check that no HOSO was lost in the export",
+        "kiểm tra xem có hồ sơ nào bị sót khi xuất không",
+    ),
+}
+
+
+def _problem(
+    code: str,
+    severity: Severity,
+    *,
+    hoso_no: int | None = None,
+    table: str | None = None,
+    position: int | None = None,
+    **values: object,
+) -> Problem:
+    message_en, message_vi, hint_en, hint_vi = _TEXTS[code]
+    values["table"] = table
+    return Problem(
+        code=code,
+        severity=severity,
+        message_en=message_en.format(**values),
+        message_vi=message_vi.format(**values),
+        hint_en=hint_en,
+        hint_vi=hint_vi,
+        hoso_no=hoso_no,
+        table=table,
+        position=position,
+    )
+
+
+class _RefusedError(Exception):
+    """Ends the reading of a file, a HOSO or a table with the problem that says why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message_en)
+        self.problem = problem
+
+
+def read_envelope(stream: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[RawRecord | Problem]:
+    """The HOSO of one claim file in order, and a `Problem` for whatever could not be used.
+
+    Never raises for what the file holds. A problem of severity "file" is the last item but for nothing: what was
+    yielded before it is whole. A check-in file gives one record of one XML0 table.
+    """
+    reader = _EnvelopeReader(limits)
+    refused = 0
+    try:
+        for chunk in chain(_utf8(stream), (None,)):
+            for item in reader.close() if chunk is None else reader.feed(chunk):
+                yield item
+                refused += isinstance(item, Problem)
+                if refused > limits.problems:
+                    yield _problem("too_many_problems", "file", limit=limits.problems, good=reader.good)
+                    return
+    except _RefusedError as refusal:
+        yield refusal.problem
+    except SourceRefusedError as refusal:
+        detail = refusal.problem
+        if detail.code == "source_damaged" and reader.hoso_count:
+            yield replace(
+                _problem("truncated", "file", good=reader.good, detail=detail.message_en, position=reader.position),
+                source=detail.source,
+            )
+        else:
+            yield detail
+
+
+class _EnvelopeReader:
+    """Cuts UTF-8 text into HOSO elements and the envelope around them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.hoso_count = 0
+        self.good = 0
+        self._limits = limits
+        self._buffer = bytearray()
+        self._dropped = 0  # bytes already taken from the front of the stream
+        self._in_hoso = False
+        self._skipping = False  # inside a HOSO that is already refused for its size
+        self._seek_from = 0  # the buffer before this holds no end of the current HOSO
+        self._clear = 0  # the CDATA sections and comments of the current HOSO that start before this end before it
+        self._outer = etree.XMLPullParser(events=("start", "end"), **_SAFE)
+        self._outer_bytes = 0
+        self._outer_elements = 0
+        self._root: str | None = None
+        self._check_in: bool | None = None  # the file is a check-in: one paper, gathered whole; None before the start
+        self._head: dict[str, str | None] = {}
+
+    @property
+    def position(self) -> int:
+        """Where reading stands, in bytes of the uncompressed text."""
+        return self._dropped
+
+    def feed(self, chunk: bytes) -> Iterator[RawRecord | Problem]:
+        """Take more text; give what became whole by it."""
+        self._buffer += chunk
+        if self._check_in is None:
+            start = _FIRST_ELEMENT.match(self._buffer)
+            if start is None and len(self._buffer) < _CHUNK:
+                return
+            self._check_in = start is not None and start.group(1) == CHECK_IN_ROOT.encode()
+        if self._check_in:
+            if len(self._buffer) > self._limits.hoso_bytes:
+                raise _RefusedError(_problem("hoso_too_large", "file", limit=self._limits.hoso_bytes))
+            return
+        yield from self._cut()
+
+    def _cut(self) -> Iterator[RawRecord | Problem]:
+        while self._in_hoso or self._pass_outer():
+            fragment = self._take_hoso()
+            if fragment is None:
+                if not self._skipping and len(self._buffer) > self._limits.hoso_bytes:
+                    yield self._too_large()
+                return
+            if self._skipping:
+                self._skipping = False
+            else:
+                yield from self._read_hoso(fragment)
+
+    def close(self) -> Iterator[RawRecord | Problem]:
+        """The text is over: check that the envelope is closed and says what it holds."""
+        if self._check_in:
+            yield self._read_check_in(bytes(self._buffer))
+            return
+        if self._check_in is None:
+            self._check_in = False
+            yield from self._cut()
+        if self._in_hoso:
+            raise self._truncated(f"HOSO {self.hoso_count} has no end")
+        self._feed_outer(bytes(self._buffer))
+        self._dropped += len(self._buffer)
+        try:
+            self._outer.close()
+        except etree.XMLSyntaxError as error:
+            if self._root is None:
+                raise _RefusedError(_problem("not_xml", "file", detail=_words(error), position=0)) from error
+            raise self._truncated(_words(error)) from error
+        self._note_outer()
+        if not self.hoso_count:
+            raise _RefusedError(_problem("no_hoso", "file"))
+        declared = self._head.get("SOLUONGHOSO")
+        if declared is not None and declared.lstrip("0") != str(self.hoso_count):
+            yield _problem("count_mismatch", "warn", declared=declared[:20], found=self.hoso_count)
+
+    def _truncated(self, detail: str) -> _RefusedError:
+        return _RefusedError(_problem("truncated", "file", good=self.good, detail=detail, position=self._dropped))
+
+    def _drop(self, count: int) -> bytes:
+        taken = bytes(memoryview(self._buffer)[:count])
+        del self._buffer[:count]
+        self._dropped += count
+        return taken
+
+    def _pass_outer(self) -> bool:
+        """Move past envelope text to the next HOSO. False when more text is needed for that."""
+        at = 0
+        while True:
+            mark = _OUTER_MARK.search(self._buffer, at)
+            if mark is None:
+                # A mark may be cut by the end of the chunk: hold back from the last "<" that is not closed.
+                last = self._buffer.rfind(b"<", at)
+                keep = last if last >= 0 and self._buffer.find(b">", last) < 0 else len(self._buffer)
+                self._feed_outer(self._drop(keep))
+                if len(self._buffer) > self._limits.outer_bytes:
+                    raise self._outer_too_large()
+                return False
+            kind = mark.group()
+            if kind in (b"<!DOCTYPE", b"<!ENTITY"):
+                raise _RefusedError(_problem("xml_dtd", "file", position=self._dropped + mark.start()))
+            if kind == b"<HOSO":
+                self._feed_outer(self._drop(mark.start()))
+                self._in_hoso = self._root == ENVELOPE_ROOT
+                self._seek_from = self._clear = 0
+                self.hoso_count += self._in_hoso
+                return self._in_hoso
+            end = self._buffer.find(_OUTER_ENDS[kind], mark.end())
+            if end < 0:
+                self._feed_outer(self._drop(mark.start()))
+                if len(self._buffer) > self._limits.outer_bytes:
+                    raise self._outer_too_large()
+                return False
+            at = end
+
+    def _feed_outer(self, text: bytes) -> None:
+        self._outer_bytes += len(text)
+        if self._outer_bytes > self._limits.outer_bytes:
+            raise self._outer_too_large()
+        # Short pieces, so that a hostile prologue stops the reading before much of it became a tree.
+        for start in range(0, len(text), 65_536):
+            try:
+                self._outer.feed(text[start : start + 65_536])
+            except etree.XMLSyntaxError as error:
+                self._note_outer()  # the root, which may lie before the fault, says more than the fault
+                code = "envelope_broken" if self._root else "not_xml"
+                raise _RefusedError(
+                    _problem(code, "file", good=self.good, detail=_words(error), position=self._dropped)
+                ) from error
+            self._note_outer()
+
+    def _note_outer(self) -> None:
+        for event, element in self._outer.read_events():
+            self._outer_elements += 1
+            name = _local(element.tag)
+            if self._root is None:
+                self._root = name
+                if name != ENVELOPE_ROOT:
+                    raise _RefusedError(_problem("unknown_root", "file", detail=name[:80]))
+            elif event == "end" and len(element) == 0:
+                self._head.setdefault(name, (element.text or "").strip() or None)
+        if self._outer_elements > self._limits.hoso_marks:
+            raise self._outer_too_large()
+
+    def _outer_too_large(self) -> _RefusedError:
+        limit = self._limits.outer_bytes
+        return _RefusedError(_problem("envelope_too_large", "file", limit=limit, position=self._dropped))
+
+    def _take_hoso(self) -> bytes | None:
+        """The text of the current HOSO, once its end is there."""
+        if self._seek_from == 0 and not self._skipping:
+            start = self._buffer.find(b">")
+            if start > 0 and self._buffer[start - 1] == ord("/"):
+                self._in_hoso = False
+                return self._drop(start + 1)
+        while (at := self._find_end()) >= 0:
+            if not self._skipping and not self._clear_until(at):
+                if self._clear < at:
+                    return None  # the section goes on in the text to come
+                continue
+            end = self._buffer.find(b">", at)
+            if end < 0:
+                self._seek_from = at
+                return None
+            self._in_hoso = False
+            return self._drop(end + 1)
+        self._seek_from = max(self._seek_from, len(self._buffer) - 6, 1)
+        if self._skipping:
+            self._drop(max(0, len(self._buffer) - 6))
+            self._seek_from = 0
+        return None
+
+    def _find_end(self) -> int:
+        """Where the next end tag of a HOSO may start, or -1."""
+        at = self._buffer.find(b"</HOSO", self._seek_from)
+        if at < 0 or bytes(self._buffer[at + 6 : at + 7]) in _NAME_ENDS:
+            return at
+        # The end of another element, whose name only starts like this: rare, so the fast way is tried first.
+        mark = _HOSO_END.search(self._buffer, at + 6)
+        return mark.start() if mark else -1
+
+    def _clear_until(self, at: int) -> bool:
+        """Whether `at` lies outside CDATA sections and comments. They are passed in order, each once."""
+        while (mark := _SECTION.search(self._buffer, self._clear, at)) is not None:
+            end = self._buffer.find(_OUTER_ENDS[mark.group()], mark.end())
+            if end < 0:
+                self._clear = mark.start()
+                self._seek_from = at
+                return False
+            self._clear = self._seek_from = end + 3
+            if end > at:
+                return False
+        self._clear = max(self._clear, at)
+        return True
+
+    def _too_large(self) -> Problem:
+        self._skipping = True
+        problem = _problem(
+            "hoso_too_large", "hoso", hoso_no=self.hoso_count, limit=self._limits.hoso_bytes, position=self._dropped
+        )
+        self._drop(max(0, len(self._buffer) - 6))
+        self._seek_from = 0
+        return problem
+
+    def _read_hoso(self, fragment: bytes) -> Iterator[RawRecord | Problem]:
+        number = self.hoso_count
+        problems: list[Problem] = []
+        position = self._dropped - len(fragment)
+        try:
+            record = _record(fragment, number, self._head, self._limits, problems)
+        except _RefusedError as refusal:
+            yield from problems
+            yield replace(refusal.problem, hoso_no=number, position=position)
+            # A HOSO that was never closed has swallowed the one after it: give that one its own chance.
+            swallowed = fragment.rfind(b"<HOSO>", 1)
+            if refusal.problem.code == "hoso_broken" and swallowed > 0:
+                self.hoso_count += 1
+                yield from self._read_hoso(fragment[swallowed:])
+            return
+        self.good += 1
+        yield from problems
+        yield record
+
+    def _read_check_in(self, text: bytes) -> RawRecord:
+        try:
+            root = _parse(text, self._limits)
+        except (etree.XMLSyntaxError, ValueError) as error:
+            raise _RefusedError(_problem("envelope_broken", "file", good=0, detail=_words(error))) from error
+        rows = _paper_rows(root)
+        facility = next((row.get("ma_cskcb") for row in rows), None)
+        return RawRecord(facility=facility, ngaylap=None, hoso_no=1, standard="130", tables={"XML0": rows})
+
+
+def _record(
+    fragment: bytes, number: int, head: dict[str, str | None], limits: Limits, problems: list[Problem]
+) -> RawRecord:
+    """One HOSO's tables. Problems of single tables are added to `problems`; raises _RefusedError for the HOSO."""
+    try:
+        files = list(_files(fragment, limits))
+    except _RefusedError as refusal:
+        raise _RefusedError(replace(refusal.problem, severity="hoso")) from refusal
+    except etree.XMLSyntaxError as error:
+        raise _RefusedError(_syntax_problem("hoso_broken", "hoso", error)) from error
+    tables: Tables = {}
+    for name, content in files:
+        try:
+            rows = _rows(name, content, limits)
+        except (etree.XMLSyntaxError, ValueError) as error:
+            problems.append(replace(_syntax_problem("inner_broken", "table", error, table=name), hoso_no=number))
+        except _RefusedError as refusal:
+            problems.append(replace(refusal.problem, severity="table", hoso_no=number, table=name))
+        else:
+            tables.setdefault(name, []).extend(rows)
+    summary = tables.get("XML1")
+    if not summary:
+        raise _RefusedError(_problem("no_xml1", "hoso", table="XML1"))
+    if any(row != summary[0] for row in summary):
+        raise _RefusedError(_problem("several_xml1", "hoso", table="XML1", found=len(summary)))
+    tables["XML1"] = summary[:1]
+    return RawRecord(
+        facility=head.get("MACSKCB"),
+        ngaylap=head.get("NGAYLAP"),
+        hoso_no=number,
+        standard=_standard(summary[0]),
+        tables={name: rows for name, rows in tables.items() if rows},
+    )
+
+
+def _syntax_problem(code: str, severity: Severity, error: Exception, *, table: str | None = None) -> Problem:
+    """A text that is no XML; most often it is no UTF-8 either, and then saying that helps more."""
+    if isinstance(error, UnicodeError) or getattr(error, "code", 0) == etree.ErrorTypes.ERR_INVALID_ENCODING:
+        return _problem("wrong_encoding", severity, table=table, detail="UTF-8")
+    return _problem(code, severity, table=table, detail=_words(error))
+
+
+def _files(fragment: bytes, limits: Limits) -> Iterator[tuple[str, Element]]:
+    """LOAIHOSO and NOIDUNGFILE of each FILEHOSO of a HOSO."""
+    hoso = _parse(fragment, limits)
+    direct = [file for file in hoso.iterchildren("FILEHOSO") if file.find("NOIDUNGFILE") is not None]
+    for file in direct or hoso.iter("FILEHOSO"):  # some exporters nest them in wrappers of their own
+        name = "".join((file.findtext("LOAIHOSO") or "").upper().split())[:20]
+        content = file.find("NOIDUNGFILE")
+        if name and content is not None:
+            yield name, content
+
+
+def _standard(summary: Row) -> Literal["130", "4210"]:
+    if "t_tongchi_bv" in summary or "ma_the_bhyt" in summary:
+        return "130"
+    if "muc_huong" in summary:
+        raise _RefusedError(_problem("unsupported_917", "hoso", table="XML1"))
+    if "t_tongchi" in summary or "ma_the" in summary:
+        return "4210"
+    new, old = _telling_names()
+    if (votes := len(new & summary.keys()) - len(old & summary.keys())) == 0:
+        raise _RefusedError(_problem("unknown_standard", "hoso", table="XML1"))
+    return "130" if votes > 0 else "4210"
+
+
+@cache
+def _telling_names() -> tuple[frozenset[str], frozenset[str]]:
+    """XML1 fields that only QĐ 130 has, and those that only QĐ 4210 has."""
+    new = frozenset(f.name for f in fields("XML1"))
+    old = frozenset(f.name for f in fields("XML1", "4210"))
+    return new - old, old - new
+
+
+def _rows(name: str, content: Element, limits: Limits) -> list[Row]:
+    """Rows of one NOIDUNGFILE: child elements, else XML as text, else base64."""
+    root = content
+    if len(content) == 0:
+        text = (content.text or "").strip()
+        if text.startswith(("<", "\ufeff")):
+            inner = text.encode()
+        else:
+            # Characters outside the alphabet (line ends) are passed over; missing padding is forgiven.
+            inner = binascii.a2b_base64(text.encode("ascii") + b"==") if text else b""
+        inner = _as_utf8(inner)
+        if not inner.strip():
+            return []
+        root = _parse(inner, limits)
+    tag = ROW_TAGS.get(name)
+    if tag is None:
+        return _paper_rows(root)
+    rows: list[Row] = [
+        {_NAMES[cell.tag]: (value.strip() or None) if (value := cell.text) else None for cell in row}
+        for row in root.iter(tag)
+    ]
+    return rows if name == "XML1" else [row for row in rows if any(row.values())]
+
+
+def _paper_rows(root: Element) -> list[Row]:
+    """Rows of a table that is kept whole: the elements that hold values directly."""
+    found: list[Row] = []
+    for element in root.iter():
+        row = {
+            _NAMES[cell.tag]: (cell.text or "").strip() or None
+            for cell in element
+            if len(cell) == 0 and cell.tag not in ("CHUKYDONVI", "LOAIHOSO")
+        }
+        if any(row.values()):
+            found.append(row)
+    return found
+
+
+class _Names(dict[str, str]):
+    """Element name -> field name, remembered: the same 400 names come millions of times."""
+
+    def __missing__(self, tag: str) -> str:
+        if len(self) > _MAX_NAMES:
+            self.clear()
+        name = self[tag] = _local(tag).lower()
+        return name
+
+
+_NAMES = _Names()
+
+_SAFE = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "remove_comments": True,
+    "remove_pis": True,
+    "collect_ids": False,
+}
+
+
+def _parse(text: bytes, limits: Limits) -> Element:
+    """The tree of UTF-8 `text`, within bounds. Raises XMLSyntaxError, or _RefusedError for what is never welcome."""
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+        raise _RefusedError(_problem("xml_dtd", "table"))
+    if len(text) > limits.hoso_bytes or (
+        len(text) > limits.hoso_marks and text.count(b"<") + text.count(b"=") > limits.hoso_marks
+    ):
+        raise _RefusedError(_problem("hoso_too_large", "table", limit=limits.hoso_bytes))
+    return etree.fromstring(text, _parser())
+
+
+@cache
+def _parser() -> Any:
+    """The parser of whole texts. lxml locks it while in use, so threads may share it.
+
+    Large texts are allowed because base64 of one table passes libxml2's usual 10 MB; its depth limit of 2048 stays.
+    """
+    return etree.XMLParser(huge_tree=True, encoding="utf-8", remove_blank_text=True, **_SAFE)
+
+
+def _as_utf8(text: bytes) -> bytes:
+    """An inner file as UTF-8 without byte order mark and declaration. Raises ValueError for an unusable encoding."""
+    encoding, skip = _encoding(text)
+    text = text[skip:]
+    if encoding is not None:
+        text = codecs.decode(text, encoding).encode()
+    declaration = _DECLARATION.match(text)
+    return text[declaration.end() :] if declaration else text.lstrip()
+
+
+def _encoding(start: bytes) -> tuple[str | None, int]:
+    """The encoding to decode from (None when it is UTF-8 already) and the length of the byte order mark.
+
+    Raises ValueError when the declared encoding is not known.
+    """
+    for mark, name in ((codecs.BOM_UTF8, None), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if start.startswith(mark):
+            return name, len(mark)
+    if start.startswith(b"<\0"):
+        return "utf-16-le", 0
+    if start.startswith(b"\0<"):
+        return "utf-16-be", 0
+    declaration = _DECLARATION.match(start)
+    declared = _DECLARED_ENCODING.search(declaration.group()) if declaration else None
+    if declared is None:
+        return None, 0
+    name = declared.group(1).decode("ascii").lower()
+    if name in _AS_UTF8:
+        return None, 0
+    try:
+        codecs.getincrementaldecoder(name)
+    except LookupError as error:
+        raise ValueError(f"unknown encoding {name}") from error
+    return name, 0
+
+
+def _utf8(stream: BinaryIO) -> Iterator[bytes]:
+    """The stream as chunks of UTF-8 text without byte order mark and declaration, unwrapped from base64 if need be."""
+    # read1 gives what a damaged stream still had before it failed, where read would lose it.
+    read = getattr(stream, "read1", stream.read)
+    start: bytes = read(_CHUNK)
+    while len(start) < _SNIFFED and (more := read(_CHUNK)):
+        start += more
+    if not start.strip():
+        raise _RefusedError(_problem("file_empty", "file"))
+    chunks = _chained(start, iter(lambda: read(_CHUNK), b""))
+    if _BASE64_START.match(start[:_SNIFFED]):
+        chunks = _from_base64(chunks)
+        start = next(chunks, b"")
+        chunks = _chained(start, chunks)
+    try:
+        encoding, skip = _encoding(start)
+    except ValueError as error:
+        raise _RefusedError(_problem("wrong_encoding", "file", detail=_words(error))) from error
+    yield from _without_declaration(_decoded(chunks, encoding, skip))
+
+
+def _chained(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield start
+    yield from rest
+
+
+def _from_base64(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Decode base64 text in whole groups of four characters."""
+    held = b""
+    for chunk in chunks:
+        held += _SPACES.sub(b"", chunk)
+        whole = len(held) - len(held) % 4
+        try:
+            yield binascii.a2b_base64(held[:whole], strict_mode=True)
+        except binascii.Error as error:
+            raise _RefusedError(_problem("not_xml", "file", detail=_words(error))) from error
+        held = held[whole:]
+    if held.strip(b"="):
+        try:
+            yield binascii.a2b_base64(held + b"==")
+        except binascii.Error as error:
+            raise _RefusedError(_problem("not_xml", "file", detail=_words(error))) from error
+
+
+def _decoded(chunks: Iterator[bytes], encoding: str | None, skip: int) -> Iterator[bytes]:
+    if encoding is None:
+        yield next(chunks)[skip:]
+        yield from chunks
+        return
+    decoder = codecs.getincrementaldecoder(encoding)()
+    position = 0
+    try:
+        for chunk in chunks:
+            yield decoder.decode(chunk[skip:]).encode()
+            skip = 0
+            position += len(chunk)
+        yield decoder.decode(b"", final=True).encode()
+    except UnicodeError as error:
+        raise _RefusedError(_problem("wrong_encoding", "file", detail=encoding, position=position)) from error
+
+
+def _without_declaration(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Drop the XML declaration: the text is UTF-8 by now, whatever it says."""
+    first = next(chunks)
+    declaration = _DECLARATION.match(first)
+    yield first[declaration.end() :] if declaration else first.lstrip()
+    yield from chunks
+
+
+def _local(tag: str) -> str:
+    """The element's name without its namespace."""
+    return tag.rpartition("}")[2]
+
+
+def _words(error: BaseException) -> str:
+    """The parser's words, cut short: they quote the file, which may name a patient."""
+    text = str(error).replace(" (<string>, line", " (line") or type(error).__name__
+    return re.sub(r"[^\x20-\x7e]+", " ", text)[:160]

@@ -1,0 +1,208 @@
+"""What a detector says: rules that hit, detectors that score, and the evidence both must bring.
+
+A rule is metadata, one lazy query and worked examples that are its tests and its page. A statistical detector gives
+every row a number in [0, 1], higher is stranger, that depends on that row alone and on a frozen reference.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import narwhals as nw
+    import numpy as np
+
+    from data.schema import ClaimTables
+    from features.base import Level
+
+Severity = Literal["info", "warn", "deny"]
+
+HIT_COLUMNS: Mapping[str, pl.DataType] = {
+    "ma_cskcb": pl.String(),
+    "ma_lk": pl.String(),
+    "line_table": pl.String(),  # "drug_line", "service_line", or null when the whole encounter is meant
+    "row_no": pl.Int32(),  # null with it
+    "amount": pl.Float64(),  # VND of T_BHTT that would not be payable if the sign holds; rounded to 2 decimals
+    "observed": pl.Float64(),
+    "allowed": pl.Float64(),
+}
+"""What a rule's query returns: one row a line concerned (or one for the encounter)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A worked case of a rule: what the claim looks like and what the rule must answer."""
+
+    title: str
+    kind: Literal["hit", "clear", "not_evaluable"]
+    claim: tuple[Mapping[str, Any], ...]
+    amount: float | None = None  # a hit's total amount, VND
+
+
+def hit(title: str, *claim: Mapping[str, Any], amount: float | None = None) -> Example:
+    """The rule must raise a sign on the last encounter of `claim`, with `amount` VND in all when given."""
+    return Example(title=title, kind="hit", claim=claim, amount=amount)
+
+
+def clear(title: str, *claim: Mapping[str, Any]) -> Example:
+    """The rule must find nothing on any encounter of `claim`."""
+    return Example(title=title, kind="clear", claim=claim)
+
+
+def not_evaluable(title: str, *claim: Mapping[str, Any]) -> Example:
+    """The rule must say that it cannot judge the last encounter of `claim`."""
+    return Example(title=title, kind="not_evaluable", claim=claim)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One deterministic rule, its law and its worked examples."""
+
+    id: str
+    version: int
+    scheme: str
+    severity: Severity
+    title_vi: str
+    title_en: str
+    reason_vi: str  # may use {observed}, {allowed}, {amount}, {n}
+    reason_en: str
+    legal_basis: str
+    valid_from: date | None
+    valid_to: date | None
+    needs: tuple[str, ...]  # "table.field": a null there makes the encounter not evaluable
+    catalogues: tuple[str, ...]  # catalogues without which the rule stands aside
+    known_gaps: str
+    parameters: Mapping[str, Any]
+    examples: tuple[Example, ...]
+    query: Callable[[ClaimTables], nw.LazyFrame[Any]]
+
+    @property
+    def ref(self) -> str:
+        """`id@version`, as evidence names it."""
+        return f"{self.id}@{self.version}"
+
+    def find(self, tables: ClaimTables) -> nw.LazyFrame[Any]:
+        """Lines (or encounters) the rule raises a sign on: the columns of `HIT_COLUMNS`. Pure and lazy."""
+        return self.query(tables)
+
+
+def rule(
+    *,
+    id: str,  # noqa: A002 - the field's name in the rule catalogue
+    version: int,
+    scheme: str,
+    severity: Severity,
+    title_vi: str,
+    title_en: str,
+    reason_vi: str,
+    reason_en: str,
+    legal_basis: str,
+    needs: tuple[str, ...],
+    examples: tuple[Example, ...],
+    known_gaps: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    catalogues: tuple[str, ...] = (),
+    valid_from: date | None = None,
+    valid_to: date | None = None,
+) -> Callable[[Callable[[ClaimTables], nw.LazyFrame[Any]]], Rule]:
+    """Turn a query into a `Rule`; the function's docstring is kept on the query for readers."""
+
+    def wrap(query: Callable[[ClaimTables], nw.LazyFrame[Any]]) -> Rule:
+        kinds = {e.kind for e in examples}
+        if not {"hit", "clear"} <= kinds:
+            raise TypeError(f"rule {id}: needs at least one hit and one clear example, has {sorted(kinds)}")
+        return Rule(
+            id=id,
+            version=version,
+            scheme=scheme,
+            severity=severity,
+            title_vi=title_vi,
+            title_en=title_en,
+            reason_vi=reason_vi,
+            reason_en=reason_en,
+            legal_basis=legal_basis,
+            valid_from=valid_from,
+            valid_to=valid_to,
+            needs=needs,
+            catalogues=catalogues,
+            known_gaps=known_gaps,
+            parameters=dict(parameters or {}),
+            examples=examples,
+            query=query,
+        )
+
+    return wrap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRun:
+    """How a rule fared on the encounters read: `hit + clear + not_evaluable` is their number."""
+
+    rule: str
+    hit: int
+    clear: int
+    not_evaluable: int
+    reason: str | None = None  # why the whole rule stood aside, if it did
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorState:
+    """What a fitted detector is: named arrays and plain JSON. Never a training row, never a pickle."""
+
+    kind: str  # which class reads it back
+    meta: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+
+class Detector(Protocol):
+    """A statistical detector: PyOD's fit and decision, plus the promises this project adds."""
+
+    name: str
+    version: int
+    level: Level
+    feature_names: tuple[str, ...]
+
+    def fit(self, x: pl.DataFrame, *, seed: int) -> Self:
+        """Learn the reference from `x` (one row an entity, `feature_names` among its columns)."""
+        ...
+
+    def score(self, x: pl.DataFrame) -> pl.Series:
+        """In [0, 1], higher is stranger; a row's score never depends on the other rows. Rounded to 6 decimals."""
+        ...
+
+    def contributions(self, x: pl.DataFrame) -> pl.DataFrame:
+        """One column a feature; a row's values add up to the log-odds of its score."""
+        ...
+
+    def state(self) -> DetectorState:
+        """Arrays and JSON that `from_state` turns back into an equal detector."""
+        ...
+
+    @classmethod
+    def from_state(cls, state: DetectorState) -> Self:
+        """Read back what `state` gave."""
+        ...
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Every rule found in `detectors/rules/`, ordered by id. Raises ValueError on an id used twice."""
+    package = importlib.import_module("detectors.rules")
+    found: dict[str, Rule] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"detectors.rules.{info.name}")
+        for value in vars(module).values():
+            if isinstance(value, Rule):
+                if value.id in found and found[value.id] is not value:
+                    raise ValueError(f"rule id {value.id} is used twice")
+                found[value.id] = value
+    return tuple(found[key] for key in sorted(found))

@@ -1,0 +1,104 @@
+"""Words for figures: why a claim is where it is, in Vietnamese and English, from templates a person wrote.
+
+Every number in a sentence is a number of the evidence beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Lang = Literal["vi", "en"]
+
+
+class _Figure(str):
+    """A number already written out: whatever format a template asks for, it stays as written."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+
+def number(value: float | None, lang: Lang) -> str:
+    """`1.234,5` in Vietnamese, `1,234.5` in English; at most two decimals, "–" for nothing."""
+    if value is None:
+        return "–"
+    text = f"{value:,.2f}".rstrip("0").rstrip(".")
+    return text.translate(str.maketrans(",.", ".,")) if lang == "vi" else text
+
+
+def dong(value: float | None, lang: Lang) -> str:
+    """An amount in whole VND with its sign: `1.234.567 ₫`."""
+    return "–" if value is None else f"{number(round(value), lang)} ₫"
+
+
+def sentence(template: str, lang: Lang, *, observed: float | None, allowed: float | None, amount: float, n: int) -> str:
+    """A rule's reason with its figures filled in."""
+    return template.format(
+        observed=_Figure(number(observed, lang)),
+        allowed=_Figure(number(allowed, lang)),
+        amount=_Figure(dong(amount, lang)),
+        n=_Figure(number(n, lang)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One source's share in a claim's expected recoverable amount; the shares of a claim add up to it exactly."""
+
+    source: str
+    kind: Literal["rule", "detector"]
+    scheme: str
+    severity: str
+    strength: float
+    amount: float
+    expected_recoverable: float
+    observed: float | None
+    expected: float | None
+    peer_group: str | None
+    fields: Sequence[str]
+    legal_basis: str | None
+    lines: Sequence[tuple[str, int]]
+    text_vi: str
+    text_en: str
+
+    def as_evidence(self) -> Mapping[str, Any]:
+        """The JSON object that exports and the API give."""
+        return {
+            "source": self.source,
+            "kind": self.kind,
+            "scheme": self.scheme,
+            "severity": self.severity,
+            "strength": round(self.strength, 6),
+            "amount": round(self.amount, 2),
+            "expected_recoverable": round(self.expected_recoverable, 2),
+            "observed": self.observed,
+            "expected": self.expected,
+            "peer_group": self.peer_group,
+            "fields": list(self.fields),
+            "legal_basis": self.legal_basis,
+            "lines": [list(line) for line in self.lines],
+            "text_vi": self.text_vi,
+            "text_en": self.text_en,
+        }
+
+
+def excess_sentence(label: str, lang: Lang, *, observed: float, expected: float, high: float) -> str:
+    """What an excess over the expected cost says."""
+    figures = {
+        "observed": dong(observed, lang),
+        "expected": dong(expected, lang),
+        "excess": dong(observed - expected, lang),
+        "high": dong(high, lang),
+    }
+    if lang == "vi":
+        return (
+            "Chi phí {label} {observed}, cao hơn {excess} so với mức kỳ vọng {expected} của hồ sơ cùng chẩn đoán, "
+            "tuổi, hình thức khám chữa bệnh; 95% hồ sơ như vậy không quá {high}"
+        ).format(label=label, **figures)
+    return (
+        "Cost of {label} {observed}, {excess} above the {expected} expected for the same diagnosis, age and type of "
+        "care; 95% of such claims stay under {high}"
+    ).format(label=label, **figures)

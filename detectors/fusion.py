@@ -1,0 +1,331 @@
+"""Fusion: from many signals to one amount at risk, one expected recoverable amount, one score; nothing counted twice.
+
+A claim's money is taken signal by signal, the likeliest first: a line's money goes to the first signal that names it
+and a later one adds only what it names beyond. Each share times the likelihood of its signal is what may be recovered,
+so the shares explain the claim exactly: they add up. What peers and the expected cost cannot price (an odd shape
+without an amount) only orders claims that are otherwise equal.
+
+Likelihoods are priors by severity until assessors' outcomes are there to learn from; they are parameters of the bundle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from detectors.explain import Part, excess_sentence, sentence
+from detectors.statistical.expected_cost import COST_GROUPS
+
+if TYPE_CHECKING:
+    from detectors.base import Rule
+
+CLAIM = ["ma_cskcb", "ma_lk"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """How likely a signal of each kind is to be confirmed, before any label is known."""
+
+    deny: float = 0.9
+    warn: float = 0.5
+    info: float = 0.1
+    excess: float = 0.6  # times the excess's strength
+    outlier: float = (
+        0.002  # share of the claim's money that a wholly strange shape adds to its place, not to its amount
+    )
+    learned: Mapping[str, float] = field(default_factory=dict[str, float])  # by rule id, from assessors' outcomes
+
+    def of(self, severity: str) -> float:
+        """The prior of a rule's severity."""
+        return {"deny": self.deny, "warn": self.warn, "info": self.info}[severity]
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What a run says: `claims` one row an encounter, `signals` one row a signal and line with its own share."""
+
+    claims: pl.DataFrame
+    signals: pl.DataFrame
+
+
+def fuse(
+    claims: pl.DataFrame,
+    *,
+    hits: pl.DataFrame,
+    excess: pl.DataFrame,
+    outliers: pl.DataFrame,
+    lines: pl.DataFrame,
+    rules: Sequence[Rule],
+    weights: Weights,
+    pivot: float,
+) -> Fused:
+    """Fuse the signals of `claims`.
+
+    Args:
+        claims: one row an encounter: key, t_bhtt, t_tongchi_bh (Float64), and whatever else shall be kept.
+        hits: rule hits (`HIT_COLUMNS`, source, scheme, severity).
+        excess: rows of `ExpectedCost.excess`.
+        outliers: key and `strangeness` (0 to 1), the strongest of the outlier detectors.
+        lines: key, line_table, row_no, ma_nhom, t_bhtt of the claims' lines.
+        rules: the rules behind the hits, for their words.
+        weights: likelihoods.
+        pivot: expected recoverable VND at which the score is one half: the review threshold found in training.
+    """
+    shares = pl.concat([_rule_shares(claims, hits, weights), _excess_candidates(claims, hits, excess, lines, weights)])
+    shares = _credit(shares, claims)
+    totals = shares.group_by(CLAIM).agg(
+        pl.col("credited").sum().alias("amount_at_risk"), pl.col("recoverable").sum().alias("expected_recoverable")
+    )
+    fused = (
+        claims.join(totals, on=CLAIM, how="left")
+        .join(outliers.select(*CLAIM, "strangeness"), on=CLAIM, how="left")
+        .with_columns(
+            pl.col("amount_at_risk", "expected_recoverable", "strangeness").fill_null(0.0),
+            status=pl.when(pl.col("t_bhtt").is_null()).then(pl.lit("not_evaluable")).otherwise(pl.lit("scored")),
+        )
+    )
+    place = pl.col("expected_recoverable") + weights.outlier * pl.col("strangeness") * pl.col("t_bhtt").fill_null(0.0)
+    fused = fused.with_columns(
+        pl.col("amount_at_risk", "expected_recoverable").round(2),
+        score=(place / (place + pivot)).round(6),
+    )
+    fused = fused.with_columns(flagged=pl.col("score") >= 0.5)
+    words = _words(shares, rules, lines)
+    fused = fused.join(words, on=CLAIM, how="left").with_columns(
+        pl.col("schemes").fill_null(pl.lit([], dtype=pl.List(pl.String))),
+        pl.col("evidence").fill_null("[]"),
+        *(pl.col(c).fill_null(_NOTHING[c[-2:]]) for c in ("reason_vi", "reason_en", "reasons_vi", "reasons_en")),
+    )
+    signals = shares.select(
+        *CLAIM,
+        "line_table",
+        "row_no",
+        "source",
+        "scheme",
+        "severity",
+        pl.col("amount").round(2),
+        pl.col("recoverable").round(2).alias("expected_recoverable"),
+        "observed",
+        "allowed",
+    ).sort(*CLAIM, "source", "line_table", "row_no", nulls_last=True)
+    return Fused(claims=fused.drop("strangeness").sort(CLAIM), signals=signals)
+
+
+_NOTHING = {"vi": "Chưa thấy dấu hiệu bất thường", "en": "No sign found"}
+
+_SHARE = {
+    "ma_cskcb": pl.String,
+    "ma_lk": pl.String,
+    "line_table": pl.String,
+    "row_no": pl.Int32,
+    "source": pl.String,
+    "kind": pl.String,
+    "scheme": pl.String,
+    "severity": pl.String,
+    "likelihood": pl.Float64,
+    "amount": pl.Float64,
+    "observed": pl.Float64,
+    "allowed": pl.Float64,
+    "high": pl.Float64,
+}
+
+
+def _rule_shares(claims: pl.DataFrame, hits: pl.DataFrame, weights: Weights) -> pl.DataFrame:
+    prior = {severity: weights.of(severity) for severity in ("deny", "warn", "info")}
+    return (
+        hits.join(claims.select(CLAIM), on=CLAIM, how="semi")
+        .with_columns(
+            kind=pl.lit("rule"),
+            likelihood=pl.coalesce(
+                pl.col("source")
+                .str.split("@")
+                .list.first()
+                .replace_strict(weights.learned, default=None, return_dtype=pl.Float64),
+                pl.col("severity").replace_strict(prior, return_dtype=pl.Float64),
+            ),
+            high=pl.lit(None, dtype=pl.Float64),
+        )
+        .select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
+    )
+
+
+def _excess_candidates(
+    claims: pl.DataFrame, hits: pl.DataFrame, excess: pl.DataFrame, lines: pl.DataFrame, weights: Weights
+) -> pl.DataFrame:
+    """Excess of each cost group in the fund's money, less what rules already name on the group's lines."""
+    by_nhom = {nhom: group.name for group in COST_GROUPS for nhom in group.nhom}
+    named = (
+        hits.filter(pl.col("row_no").is_not_null())
+        .group_by(*CLAIM, "line_table", "row_no")
+        .agg(pl.col("amount").max())
+        .join(lines.select(*CLAIM, "line_table", "row_no", "ma_nhom"), on=[*CLAIM, "line_table", "row_no"])
+        .with_columns(group=pl.col("ma_nhom").replace_strict(by_nhom, default=None, return_dtype=pl.String))
+        .group_by(*CLAIM, "group")
+        .agg(pl.col("amount").sum().alias("named"))
+    )
+    schemes = {group.name: group.scheme for group in COST_GROUPS}
+    fund_share = pl.col("t_bhtt") / pl.col("t_tongchi_bh")
+    return (
+        excess.join(claims.select(*CLAIM, "t_bhtt", "t_tongchi_bh"), on=CLAIM)
+        .filter((pl.col("t_tongchi_bh") > 0) & pl.col("t_bhtt").is_not_null())
+        .join(named, on=[*CLAIM, "group"], how="left")
+        .with_columns(
+            amount=(pl.col("excess") * fund_share.clip(0.0, 1.0) - pl.col("named").fill_null(0.0)).clip(0.0),
+            line_table=pl.lit(None, dtype=pl.String),
+            row_no=pl.lit(None, dtype=pl.Int32),
+            source=pl.lit("expected_cost:") + pl.col("group"),
+            kind=pl.lit("detector"),
+            scheme=pl.col("group").replace_strict(schemes, return_dtype=pl.String),
+            severity=pl.lit("info"),
+            likelihood=pl.col("strength") * weights.excess,
+            allowed=pl.col("expected"),
+        )
+        .filter(pl.col("amount") > 0)
+        .select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
+    )
+
+
+def _credit(shares: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
+    """Give every share the money it names beyond the likelier ones before it, up to the claim's T_BHTT in all."""
+    order = [pl.col("likelihood"), pl.col("amount"), pl.col("source"), pl.col("line_table"), pl.col("row_no")]
+    line = [*CLAIM, "line_table", "row_no"]
+    by_line = pl.col("row_no").is_not_null()
+    whole = pl.col("kind") == "rule"
+    return (
+        shares.join(claims.select(*CLAIM, "t_bhtt"), on=CLAIM)
+        .sort(*CLAIM, *order, descending=[False, False, True, True, False, False, False], nulls_last=True)
+        .with_columns(before=pl.col("amount").cum_max().shift(1).over(line).fill_null(0.0))
+        .with_columns(
+            # lines add up; whole-claim rules overlap each other and the lines; excesses add, each in its own cost group
+            line_sum=pl.when(by_line)
+            .then((pl.col("amount") - pl.col("before")).clip(0.0))
+            .otherwise(0.0)
+            .cum_sum()
+            .over(CLAIM),
+            claim_max=pl.when(~by_line & whole).then(pl.col("amount")).otherwise(0.0).cum_max().over(CLAIM),
+            excess_sum=pl.when(~by_line & ~whole).then(pl.col("amount")).otherwise(0.0).cum_sum().over(CLAIM),
+        )
+        .with_columns(
+            covered=pl.min_horizontal(
+                pl.max_horizontal("line_sum", "claim_max") + pl.col("excess_sum"), pl.col("t_bhtt").fill_null(0.0)
+            )
+        )
+        .with_columns(credited=(pl.col("covered") - pl.col("covered").shift(1).over(CLAIM).fill_null(0.0)).clip(0.0))
+        .with_columns(recoverable=pl.col("credited") * pl.col("likelihood"))
+    )
+
+
+def _words(shares: pl.DataFrame, rules: Sequence[Rule], lines: pl.DataFrame) -> pl.DataFrame:
+    """Schemes, reasons and evidence of the claims that have any signal: a few in a hundred, so plain Python."""
+    by_ref = {rule.ref: rule for rule in rules}
+    groups = {group.name: group for group in COST_GROUPS}
+    sources = (
+        shares.group_by(*CLAIM, "source", maintain_order=True)
+        .agg(
+            pl.col("kind", "scheme", "severity", "likelihood").first(),
+            pl.col("amount", "recoverable").sum(),
+            pl.col("observed").max(),
+            pl.col("allowed").max(),
+            pl.col("high").max(),
+            pl.struct("line_table", "row_no").alias("lines"),
+        )
+        .sort(*CLAIM, "recoverable", "amount", "source", descending=[False, False, True, True, False])
+    )
+    marked = _lines_of_excess(sources, lines)
+    rows: list[dict[str, Any]] = []
+    for (ma_cskcb, ma_lk), own in sources.group_by(CLAIM, maintain_order=True):
+        parts = [
+            _part(row, by_ref, groups, marked.get((str(ma_cskcb), str(ma_lk), row["source"]), []))
+            for row in own.iter_rows(named=True)
+        ]
+        evidence = [part.as_evidence() for part in parts]
+        strongest = parts[:3]
+        rows.append(
+            {
+                "ma_cskcb": ma_cskcb,
+                "ma_lk": ma_lk,
+                "schemes": list(dict.fromkeys(part.scheme for part in parts)),
+                "reason_vi": parts[0].text_vi,
+                "reason_en": parts[0].text_en,
+                "reasons_vi": "; ".join(part.text_vi for part in strongest),
+                "reasons_en": "; ".join(part.text_en for part in strongest),
+                "evidence": json.dumps(evidence, ensure_ascii=False),
+            }
+        )
+    return pl.DataFrame(
+        rows,
+        schema={
+            "ma_cskcb": pl.String,
+            "ma_lk": pl.String,
+            "schemes": pl.List(pl.String),
+            "reason_vi": pl.String,
+            "reason_en": pl.String,
+            "reasons_vi": pl.String,
+            "reasons_en": pl.String,
+            "evidence": pl.String,
+        },
+    )
+
+
+def _lines_of_excess(
+    sources: pl.DataFrame, lines: pl.DataFrame
+) -> Mapping[tuple[str, str, str], list[tuple[str, int]]]:
+    """The dearest lines (at most five) of each cost group in excess: where an assessor looks first."""
+    wanted = sources.filter(pl.col("kind") == "detector").select(*CLAIM, "source")
+    by_nhom = {nhom: f"expected_cost:{group.name}" for group in COST_GROUPS for nhom in group.nhom}
+    dearest = (
+        lines.join(wanted.select(CLAIM).unique(), on=CLAIM, how="semi")
+        .with_columns(source=pl.col("ma_nhom").replace_strict(by_nhom, default=None, return_dtype=pl.String))
+        .join(wanted, on=[*CLAIM, "source"], how="semi")
+        .sort(*CLAIM, "source", "t_bhtt", "row_no", descending=[False, False, False, True, False])
+        .group_by(*CLAIM, "source", maintain_order=True)
+        .agg(pl.col("line_table").head(5), pl.col("row_no").head(5))
+    )
+    return {
+        (ma_cskcb, ma_lk, source): list(zip(tables, row_nos, strict=True))
+        for ma_cskcb, ma_lk, source, tables, row_nos in dearest.iter_rows()
+    }
+
+
+def _part(
+    row: Mapping[str, Any], by_ref: Mapping[str, Rule], groups: Mapping[str, Any], marked: Sequence[tuple[str, int]]
+) -> Part:
+    own = [(cell["line_table"], cell["row_no"]) for cell in row["lines"] if cell["row_no"] is not None]
+    if row["kind"] == "rule":
+        rule = by_ref[row["source"]]
+        figures = {
+            "observed": row["observed"],
+            "allowed": row["allowed"],
+            "amount": row["amount"],
+            "n": max(len(own), 1),
+        }
+        text_vi = sentence(rule.reason_vi, "vi", **figures)
+        text_en = sentence(rule.reason_en, "en", **figures)
+        fields, law, peers = rule.needs, rule.legal_basis, None
+    else:
+        group = groups[row["source"].removeprefix("expected_cost:")]
+        money = {"observed": row["observed"], "expected": row["allowed"], "high": row["high"]}
+        text_vi = excess_sentence(group.label_vi, "vi", **money)
+        text_en = excess_sentence(group.label_en, "en", **money)
+        fields, law, peers = (group.column,), None, "diagnosis, age, sex, type of care, facility rank"
+    return Part(
+        source=row["source"] if row["kind"] == "rule" else row["source"] + "@1",
+        kind=row["kind"],
+        scheme=row["scheme"],
+        severity=row["severity"],
+        strength=row["likelihood"],
+        amount=row["amount"],
+        expected_recoverable=row["recoverable"],
+        observed=row["observed"],
+        expected=row["allowed"],
+        peer_group=peers,
+        fields=fields,
+        legal_basis=law,
+        lines=own or list(marked),
+        text_vi=text_vi,
+        text_en=text_en,
+    )

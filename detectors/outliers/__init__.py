@@ -1,0 +1,1 @@
+"""Detectors for what no one thought of; one file each, found by name."""

@@ -1,0 +1,252 @@
+"""Duplicates: one line twice in a claim, one claim twice under two numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from data.schema import ENCOUNTER_KEY
+from detectors.base import clear, hit, not_evaluable, rule
+from detectors.examples import EXAM_PRICE, PILL_PRICE, TEST_PRICE, drug, exam, service, stay, visit
+from detectors.expressions import (
+    CYCLIC,
+    SURGERY,
+    care_type,
+    day,
+    earlier_pairs,
+    icd_in,
+    line_hits,
+    minutes_between,
+    money,
+    named,
+    pair_hits,
+    with_encounter,
+)
+
+if TYPE_CHECKING:
+    from data.schema import ClaimTables
+
+REPEATED = "glucose|duong mau|khi mau"
+PAIRED = (
+    "(?i)mắt|vai|khuỷu|cổ tay|bàn tay|cẳng|cánh tay|háng|đùi|gối|cổ chân|bàn chân|ngón|khớp|xoang|một bên|hai bên"
+    "|(^|[ ,(])(tai|vú)($|[ ,)])"
+)
+TWO_SIDED_GROUPS = (2, 3, SURGERY, 18)
+DAYS, JACCARD, MIN_LINES = 3, 0.9, 4
+
+_SAME_MINUTE: dict[str, Any] = {"ngay_yl": "2025-03-10 08:30", "ngay_th_yl": "2025-03-10 08:40"}
+
+
+def _items(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Every line with one code whatever its table, and what tells two lines apart."""
+    shared = ("ma_nhom", "so_luong", "t_bhtt", "ngay_yl", "ngay_th_yl", "ma_bac_si", "tt_thau")
+    blank = nw.lit("")
+
+    def text(column: str) -> nw.Expr:
+        return nw.col(column).fill_null("")
+
+    drugs = tables.drug_line.select(
+        *ENCOUNTER_KEY,
+        "row_no",
+        *shared,
+        line_table=nw.lit("drug_line"),
+        code=nw.col("ma_thuoc").str.strip_chars(),
+        name=text("ten_thuoc"),
+        price=money("don_gia"),
+        ratio=nw.lit(100.0),
+        mark=nw.concat_str([text("so_dang_ky"), text("ham_luong"), text("lieu_dung")], separator="|"),
+        site=blank,
+    )
+    services = tables.service_line.select(
+        *ENCOUNTER_KEY,
+        "row_no",
+        *shared,
+        line_table=nw.lit("service_line"),
+        code=nw.coalesce(nw.col("ma_vat_tu"), nw.col("ma_dich_vu")).str.strip_chars(),
+        name=text("ten_dich_vu"),
+        price=money("don_gia_bh"),
+        ratio=money("tyle_tt_dv"),
+        mark=nw.concat_str(
+            [text("ma_hieu_sp"), text("goi_vtyt"), text("ma_may"), text("nguoi_thuc_hien"), text("ma_giuong")],
+            separator="|",
+        ),
+        site=nw.col("vi_tri_th_dvkt").cast(nw.String).fill_null(""),
+    )
+    return nw.concat([drugs, services])
+
+
+@rule(
+    id="TOT-11",
+    version=1,
+    scheme="DUP_LINE",
+    severity="warn",
+    title_vi="Trùng dòng trong hồ sơ",
+    title_en="Duplicate line in a claim",
+    reason_vi=(
+        "Dòng giống hệt một dòng khác của hồ sơ (lần thứ {observed}): cùng mã, giờ y lệnh, người chỉ định, số lượng."
+    ),
+    reason_en=(
+        "The line repeats another of the claim (number {observed}): same code, order time, practitioner, quantity."
+    ),
+    legal_basis="TT12/2026 Đ10 k1 k; ND90 Đ86",
+    needs=("drug_line.ngay_yl", "service_line.ngay_yl", "drug_line.so_luong", "service_line.so_luong"),
+    parameters={"exempt": REPEATED, "two_sided": PAIRED},
+    known_gaps=(
+        "Passed over: repeated glucose and blood gas, services on paired organs "
+        "(the side is often not coded), two lots "
+        "of one dispense (another tender, registration, price or quantity), inpatient drugs without an execution time "
+        "(doses of one day). An old and a new code of one service are not recognised as the same. An export fault that "
+        "repeats lines at many facilities of one vendor looks the same: check the vendor before the facility."
+    ),
+    examples=(
+        hit(
+            "one test twice in the same minute",
+            visit(),
+            service(**_SAME_MINUTE),
+            service(**_SAME_MINUTE),
+            amount=TEST_PRICE * 0.8,
+        ),
+        hit(
+            "one drug twice",
+            visit(),
+            drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
+            drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
+            amount=20 * PILL_PRICE * 0.8,
+        ),
+        clear("the same test later", visit(), service(), service()),
+        clear(
+            "two lots of one dispense",
+            visit(),
+            drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None, quantity=12),
+            drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None, quantity=8),
+        ),
+        clear(
+            "both knees",
+            visit(),
+            *(service(ma_nhom=2, ten_dich_vu="Chụp X-quang khớp gối", **_SAME_MINUTE) for _ in range(2)),
+        ),
+        clear(
+            "doses of one day on the ward",
+            stay(),
+            drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
+            drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
+        ),
+        not_evaluable("no time of order", visit(), service(ngay_yl=None)),
+    ),
+)
+def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid lines equal to an earlier line of the same encounter in everything that would tell them apart."""
+    paid = with_encounter(_items(tables), tables, "ma_loai_kcb").filter(
+        money("t_bhtt") > 0, ~nw.col("code").is_null(), ~nw.col("ngay_yl").is_null(), ~nw.col("so_luong").is_null()
+    )
+    moment = [*ENCOUNTER_KEY, "line_table", "code", "ngay_yl"]
+    # Grouping on the short key first keeps the wide one to the few lines that can be duplicates at all.
+    close = paid.group_by(*moment).agg(alike=nw.len()).filter(nw.col("alike") > 1).select(*moment)
+    two_sided = nw.col("ma_nhom").is_in(TWO_SIDED_GROUPS) & (nw.col("site") == "") & nw.col("name").str.contains(PAIRED)
+    ward_dose = (
+        (nw.col("line_table") == "drug_line")
+        & nw.col("ngay_th_yl").is_null()
+        & ~care_type("e_ma_loai_kcb").is_in(["01", "05", "07", "08"]).fill_null(value=False)
+    )
+    same = ("so_luong", "ngay_th_yl", "ma_bac_si", "tt_thau", "price", "ratio", "mark", "site")
+    found = (
+        paid.join(close, on=moment, how="semi")
+        .filter(~named("name", REPEATED), ~two_sided, ~ward_dose)
+        .with_columns(copy=nw.col("ma_lk").cum_count().over(*moment, *same, order_by="row_no"))
+        .filter(nw.col("copy") > 1)
+    )
+    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("copy"), allowed=nw.lit(1.0))
+
+
+@rule(
+    id="TOT-10",
+    version=1,
+    scheme="DUP_CLAIM",
+    severity="deny",
+    title_vi="Hồ sơ nghi trùng nội dung",
+    title_en="Two claims with the same content",
+    reason_vi=(
+        "Các dòng trùng {observed} với một hồ sơ khác của cùng người bệnh, cùng cơ sở trong 3 ngày (ngưỡng {allowed})."
+    ),
+    reason_en=(
+        "The lines agree to {observed} with another claim of this patient here within 3 days (threshold {allowed})."
+    ),
+    legal_basis="TT12/2026 Đ10 k1 h; ND90 Đ88",
+    needs=("encounter.patient_id", "encounter.ngay_vao", "drug_line.so_luong", "service_line.so_luong"),
+    parameters={"days": DAYS, "jaccard": JACCARD, "min_lines": MIN_LINES, "exempt": CYCLIC},
+    known_gaps=(
+        "Planned cycles (dialysis, chemotherapy, transfusion, rehabilitation) on "
+        "different days are passed over. A copy "
+        "moved to the next month, or to another site of the group, is not seen."
+    ),
+    examples=(
+        hit(
+            "the same five lines the next day",
+            *(
+                row
+                for arrived in ("2025-03-10 08:00", "2025-03-11 09:00")
+                for row in (
+                    visit(arrived),
+                    exam(),
+                    *(service(ma_dich_vu=f"23.000{n}.1493", price=TEST_PRICE) for n in range(4)),
+                )
+            ),
+            amount=(4 * TEST_PRICE + EXAM_PRICE) * 0.8,
+        ),
+        clear(
+            "dialysis every other day",
+            *(
+                row
+                for arrived in ("2025-03-10 08:00", "2025-03-12 08:00")
+                for row in (
+                    visit(arrived, ma_benh_chinh="N18.5"),
+                    *(service(ma_dich_vu=f"23.000{n}.1493") for n in range(4)),
+                )
+            ),
+        ),
+        clear(
+            "refill a month later",
+            *(
+                row
+                for arrived in ("2025-03-10 08:00", "2025-04-08 08:00")
+                for row in (visit(arrived), *(drug(ma_thuoc=f"40.{n}") for n in range(4)))
+            ),
+        ),
+        clear("two lines are too few to tell", visit(), exam(), drug(), visit("2025-03-11 08:00"), exam(), drug()),
+        not_evaluable("no patient", visit(patient_id=None), exam()),
+    ),
+)
+def duplicate_claim(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Later claims whose set of (code, quantity) is nearly that of an earlier claim of the patient at the facility."""
+    thing = ["code", "quantity"]
+    items = (
+        _items(tables)
+        .filter(~nw.col("code").is_null(), ~nw.col("so_luong").is_null())
+        .select(*ENCOUNTER_KEY, "code", quantity=money("so_luong"))
+        .unique([*ENCOUNTER_KEY, *thing])
+    )
+    sizes = items.group_by(*ENCOUNTER_KEY).agg(size=nw.len()).filter(nw.col("size") >= MIN_LINES)
+    prior = {"ma_cskcb": "p_ma_cskcb", "ma_lk": "p_ma_lk"}
+    cycle = icd_in("ma_benh_chinh", CYCLIC) & (day(nw.col("ngay_vao")) != day(nw.col("p_ngay_vao")))
+    pairs = (
+        earlier_pairs(tables, "ma_benh_chinh", "t_bhtt", same=("patient_id", "ma_cskcb"))
+        .filter(minutes_between(nw.col("p_ngay_vao"), nw.col("ngay_vao")) <= DAYS * 1440, ~cycle, money("t_bhtt") > 0)
+        .join(sizes, on=list(ENCOUNTER_KEY), how="inner")
+        .join(sizes.rename({**prior, "size": "p_size"}), on=list(prior.values()), how="inner")
+    )
+    pair = [*ENCOUNTER_KEY, *prior.values()]
+    shared = (
+        pairs.select(*pair)
+        .join(items, on=list(ENCOUNTER_KEY), how="inner")
+        .join(items.rename(prior), on=[*prior.values(), *thing], how="inner")
+        .group_by(*pair)
+        .agg(shared=nw.len())
+    )
+    union = nw.col("size") + nw.col("p_size") - nw.col("shared")
+    found = (
+        pairs.join(shared, on=pair, how="inner")
+        .with_columns(alike=nw.col("shared").cast(nw.Float64) / union.cast(nw.Float64))
+        .filter(nw.col("alike") >= JACCARD)
+    )
+    return pair_hits(found, amount=money("t_bhtt"), observed=nw.col("alike"), allowed=nw.lit(JACCARD))

@@ -1,0 +1,284 @@
+"""Examination fees: how many an encounter or a day may carry, and at what share of the price."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from data.schema import ENCOUNTER_KEY
+from detectors.base import clear, hit, not_evaluable, rule
+from detectors.examples import EXAM_PRICE, exam, stay, visit
+from detectors.expressions import (
+    EXAM,
+    OUTPATIENT,
+    SERVICES,
+    admission,
+    care_type,
+    day,
+    earlier_pairs,
+    encounter_hits,
+    line_hits,
+    lines,
+    money,
+    with_encounter,
+)
+
+if TYPE_CHECKING:
+    from data.schema import ClaimTables
+
+LATER_RATE, FIFTH_RATE, LADDER_END = 30, 10, 5
+MAX_TIMES = 2
+NEXT_FACILITY = "An examination at another facility the same day is a new examination and is not judged."
+
+
+def _exams(tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
+    """Examination lines that ask money of the fund."""
+    return lines(tables, SERVICES, "ma_nhom", "ngay_yl", "tyle_tt_dv", "t_bhtt", *columns).filter(
+        nw.col("ma_nhom") == EXAM, money("t_bhtt") > 0
+    )
+
+
+@rule(
+    id="EXAM-01",
+    version=1,
+    scheme="EXTRA_EXAM_FEE",
+    severity="deny",
+    title_vi="Công khám thứ 2 đến 4 tính quá 30%",
+    title_en="Second to fourth examination above 30%",
+    reason_vi="Lần khám sau trong ngày tính {observed}% giá (mức tối đa {allowed}%).",
+    reason_en="A later examination of the day is charged at {observed}% of the price (at most {allowed}%).",
+    legal_basis="TT35/2016 Đ4b",
+    needs=("service_line.ma_nhom", "service_line.ngay_yl", "service_line.tyle_tt_dv"),
+    parameters={"rate": LATER_RATE},
+    known_gaps=(
+        "Counted within one day: each day of an outpatient course has a first examination. The dearest ratio counts as "
+        f"the first, whatever the order of times. {NEXT_FACILITY}"
+    ),
+    examples=(
+        hit("two examinations at 100%", visit(), exam(), exam(ma_khoa="K20"), amount=EXAM_PRICE * 0.8 * 0.7),
+        clear("second examination at 30%", visit(), exam(), exam(ratio=30)),
+        clear("second typed first", visit(), exam(ratio=30), exam()),
+        clear("two days of a course", visit(), exam(), exam(ngay_yl="2025-03-11 08:00")),
+        not_evaluable("no ratio", visit(), exam(), exam(tyle_tt_dv=None, t_bhtt=40_000)),
+    ),
+)
+def later_examinations(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Second to fourth paid examinations of an encounter's day charged above the ladder."""
+    found = (
+        _exams(tables)
+        .filter(~nw.col("tyle_tt_dv").is_null(), ~nw.col("ngay_yl").is_null())
+        .with_columns(date=day(nw.col("ngay_yl")), cheaper=-nw.col("tyle_tt_dv"))
+        .with_columns(
+            rank=nw.col("ma_lk").cum_count().over(*ENCOUNTER_KEY, "date", order_by=["cheaper", "ngay_yl", "row_no"])
+        )
+        .filter(nw.col("rank") > 1, nw.col("rank") < LADDER_END, nw.col("tyle_tt_dv") > LATER_RATE)
+    )
+    ratio = money("tyle_tt_dv")
+    return line_hits(
+        found,
+        amount=(ratio - LATER_RATE) / ratio * money("t_bhtt"),
+        observed=ratio,
+        allowed=nw.lit(float(LATER_RATE)),
+    )
+
+
+@rule(
+    id="EXAM-02",
+    version=1,
+    scheme="EXTRA_EXAM_FEE",
+    severity="deny",
+    title_vi="Tổng tiền khám vượt 2 lần giá một lần khám",
+    title_en="Examination fees above twice one price",
+    reason_vi="Tổng tiền khám trong ngày {observed} đồng, tối đa {allowed} đồng (2 lần giá khám cao nhất).",
+    reason_en="Examination fees of a day are {observed} VND, at most {allowed} VND (twice the dearest price).",
+    legal_basis="TT35/2016 Đ4b",
+    needs=("service_line.ma_nhom", "service_line.don_gia_bh", "service_line.thanh_tien_bh"),
+    parameters={"times": MAX_TIMES, "tol_vnd": 1},
+    known_gaps=f"Counted within one day of an encounter. {NEXT_FACILITY}",
+    examples=(
+        hit(
+            "three examinations in full",
+            visit(),
+            exam(),
+            exam(),
+            exam(),
+            amount=EXAM_PRICE * 0.8,
+        ),
+        clear("one in full, three at 30%", visit(), exam(), exam(ratio=30), exam(ratio=30), exam(ratio=30)),
+        clear(
+            "an examination on each of three days", stay(), *(exam(ngay_yl=f"2025-03-1{d} 09:00") for d in (0, 1, 2))
+        ),
+        not_evaluable("no price", visit(), exam(), exam(don_gia_bh=None, thanh_tien_bh=50_000)),
+    ),
+)
+def examination_total(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Encounters whose examinations of one day cost more than twice the dearest one."""
+    days = (
+        _exams(tables, "don_gia_bh", "thanh_tien_bh")
+        .select(
+            *ENCOUNTER_KEY,
+            date=day(nw.col("ngay_yl")),
+            covered=money("thanh_tien_bh"),
+            price=money("don_gia_bh"),
+            fund=money("t_bhtt"),
+        )
+        .group_by(*ENCOUNTER_KEY, "date")
+        .agg(nw.col("covered").sum(), nw.col("price").max(), nw.col("fund").sum())
+        .with_columns(limit=nw.col("price") * MAX_TIMES)
+        .filter(nw.col("covered") > nw.col("limit") + 1)
+        .with_columns(excess=(nw.col("covered") - nw.col("limit")) / nw.col("covered") * nw.col("fund"))
+        .group_by(*ENCOUNTER_KEY)
+        .agg(nw.col("excess").sum(), nw.col("covered").sum(), nw.col("limit").sum())
+    )
+    found = days.join(tables.encounter.select(*ENCOUNTER_KEY, "t_bhtt"), on=list(ENCOUNTER_KEY), how="inner")
+    return encounter_hits(found, amount=nw.col("excess"), observed=nw.col("covered"), allowed=nw.col("limit"))
+
+
+@rule(
+    id="EXAM-03",
+    version=1,
+    scheme="EXTRA_EXAM_FEE",
+    severity="deny",
+    title_vi="Lần khám thứ 5 quá 10%, từ lần 6 vẫn tính",
+    title_en="Fifth examination above 10%, sixth still paid",
+    reason_vi="Lần khám từ thứ 5 trong ngày tính {observed}% giá (mức tối đa {allowed}%).",
+    reason_en="An examination from the fifth of the day on is charged at {observed}% (at most {allowed}%).",
+    legal_basis="QĐ 130 TYLE_TT_DV; TT35/2016 Đ4b",
+    needs=("service_line.ma_nhom", "service_line.ngay_yl", "service_line.tyle_tt_dv"),
+    parameters={"ladder": (100, 30, 30, 30, FIFTH_RATE, 0)},
+    known_gaps=f"Counted within one day, dearest ratio first. {NEXT_FACILITY}",
+    examples=(
+        hit(
+            "fifth examination at 30%",
+            visit(),
+            exam(),
+            *(exam(ratio=30) for _ in range(4)),
+            amount=EXAM_PRICE * 0.3 * 0.8 * 20 / 30,
+        ),
+        clear("fifth examination at 10%", visit(), exam(), *(exam(ratio=30) for _ in range(3)), exam(ratio=10)),
+        not_evaluable("no ratio", visit(), exam(tyle_tt_dv=None, t_bhtt=40_000)),
+    ),
+)
+def fifth_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Fifth and later paid examinations of an encounter's day above the end of the ladder."""
+    found = (
+        _exams(tables)
+        .filter(~nw.col("tyle_tt_dv").is_null(), ~nw.col("ngay_yl").is_null())
+        .with_columns(date=day(nw.col("ngay_yl")), cheaper=-nw.col("tyle_tt_dv"))
+        .with_columns(
+            rank=nw.col("ma_lk").cum_count().over(*ENCOUNTER_KEY, "date", order_by=["cheaper", "ngay_yl", "row_no"])
+        )
+        .with_columns(
+            limit=nw.when(nw.col("rank") == LADDER_END).then(nw.lit(float(FIFTH_RATE))).otherwise(nw.lit(0.0))
+        )
+        .filter(nw.col("rank") >= LADDER_END, money("tyle_tt_dv") > nw.col("limit"))
+    )
+    ratio = money("tyle_tt_dv")
+    return line_hits(
+        found, amount=(ratio - nw.col("limit")) / ratio * money("t_bhtt"), observed=ratio, allowed=nw.col("limit")
+    )
+
+
+@rule(
+    id="EXAM-04",
+    version=1,
+    scheme="EXTRA_EXAM_FEE",
+    severity="deny",
+    title_vi="Hai hồ sơ cùng ngày, cùng cơ sở đều tính khám 100%",
+    title_en="Two claims same day and site, both full examination",
+    reason_vi=(
+        "Người bệnh đã có hồ sơ khám cùng ngày tại cơ sở này; lần khám sau vẫn tính {observed}% (mức {allowed}%)."
+    ),
+    reason_en=(
+        "The patient already had an examination here that day; this one is charged at {observed}% (rate {allowed}%)."
+    ),
+    legal_basis="TT35/2016 Đ4b (same-day return)",
+    needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_loai_kcb", "service_line.tyle_tt_dv"),
+    parameters={"rate": LATER_RATE},
+    known_gaps=f"Both claims must be outpatient and carry a paid examination that day. {NEXT_FACILITY}",
+    examples=(
+        hit(
+            "back the same afternoon",
+            visit("2025-03-10 08:00"),
+            exam(),
+            visit("2025-03-10 14:00"),
+            exam(),
+            amount=EXAM_PRICE * 0.8 * 0.7,
+        ),
+        clear("second at 30%", visit("2025-03-10 08:00"), exam(), visit("2025-03-10 14:00"), exam(ratio=30)),
+        clear("polyclinic, then hospital", visit(), exam(), visit("2025-03-10 14:00", ma_cskcb="01002"), exam()),
+        clear("next day", visit(), exam(), visit("2025-03-11 08:00"), exam()),
+        clear("another patient", visit(), exam(), visit("2025-03-10 14:00", patient_id="P2"), exam()),
+        not_evaluable("no patient", visit(patient_id=None), exam()),
+    ),
+)
+def same_day_return(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Full examinations of an outpatient claim whose patient was already examined here the same day."""
+    examined = with_encounter(_exams(tables), tables, "ngay_vao", "ma_loai_kcb").filter(
+        care_type("e_ma_loai_kcb").is_in(OUTPATIENT), day(nw.col("ngay_yl")) == day(nw.col("e_ngay_vao"))
+    )
+    visits = examined.select(*ENCOUNTER_KEY).unique(list(ENCOUNTER_KEY))
+    returns = (
+        earlier_pairs(tables, same=("patient_id", "ma_cskcb"))
+        .filter(day(nw.col("ngay_vao")) == day(nw.col("p_ngay_vao")))
+        .join(visits, left_on=["ma_cskcb", "p_ma_lk"], right_on=list(ENCOUNTER_KEY), how="semi")
+        .select(*ENCOUNTER_KEY)
+        .unique(list(ENCOUNTER_KEY))
+    )
+    found = examined.filter(money("tyle_tt_dv") == 100).join(returns, on=list(ENCOUNTER_KEY), how="semi")
+    return line_hits(
+        found,
+        amount=(100 - LATER_RATE) / 100 * money("t_bhtt"),
+        observed=money("tyle_tt_dv"),
+        allowed=nw.lit(float(LATER_RATE)),
+    )
+
+
+@rule(
+    id="EXAM-06",
+    version=1,
+    scheme="EXTRA_EXAM_FEE",
+    severity="warn",
+    title_vi="Nội trú tính hơn một công khám",
+    title_en="More than one examination fee in a stay",
+    reason_vi="Đợt nội trú có lần khám thứ {observed} được thanh toán (cho phép {allowed}).",
+    reason_en="The stay has a paid examination number {observed} ({allowed} allowed).",
+    legal_basis="TT35/2016 Đ4b",
+    needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "service_line.ma_nhom"),
+    parameters={"max": 1},
+    known_gaps=(
+        "Further specialties at 30% or less on the day before the admission order are lawful and passed over. The "
+        "dearest examination is kept."
+    ),
+    examples=(
+        hit(
+            "examination billed again on the ward",
+            stay(),
+            exam(),
+            exam(ngay_yl="2025-03-11 09:00"),
+            amount=EXAM_PRICE * 0.8,
+        ),
+        clear("one examination", stay(), exam()),
+        clear(
+            "two specialties before admission",
+            stay(ngay_vao_noi_tru="2025-03-10 10:00"),
+            exam(),
+            exam(ratio=30),
+        ),
+        clear("outpatient", visit(), exam(), exam()),
+        not_evaluable("no care type", stay(ma_loai_kcb=None), exam()),
+    ),
+)
+def examinations_in_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid examinations of an inpatient stay beyond its dearest one."""
+    before_ward = admission("e_") >= nw.col("ngay_yl")
+    lawful = ((money("tyle_tt_dv") <= LATER_RATE) & before_ward).fill_null(value=False)
+    found = (
+        with_encounter(_exams(tables), tables, "ma_loai_kcb", "ngay_vao", "ngay_vao_noi_tru")
+        .filter(care_type("e_ma_loai_kcb") == "03", ~lawful)
+        .with_columns(cheaper=-money("t_bhtt"))
+        .with_columns(rank=nw.col("ma_lk").cum_count().over(*ENCOUNTER_KEY, order_by=["cheaper", "ngay_yl", "row_no"]))
+        .filter(nw.col("rank") > 1)
+    )
+    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("rank"), allowed=nw.lit(1.0))

@@ -1,0 +1,1 @@
+"""Detectors that know what to expect."""

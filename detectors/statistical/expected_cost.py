@@ -1,0 +1,278 @@
+"""Expected cost: what this encounter should have cost, by cost group, given what is known of the patient and the care.
+
+For each cost group two models are learned: the mean (Poisson loss, which suits skewed money with many zeros) and the
+95th percentile (quantile loss on the log scale). A row's strangeness is how far it lies above its own 95th percentile,
+turned into a tail probability by a frozen reference; its money is what lies above the mean. Length of stay is left out
+of the bed model on purpose: a padded stay must not explain its own bed days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import polars as pl
+
+from detectors.base import DetectorState
+from detectors.reference import TailReference
+from detectors.trees import TreeEnsemble
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostGroup:
+    """One part of the bill that gets its own expectation."""
+
+    name: str
+    column: str  # feature with the group's covered cost, VND
+    nhom: tuple[int, ...]  # MA_NHOM codes of its lines
+    scheme: str
+    label_vi: str
+    label_en: str
+    knows_stay: bool = True
+
+
+COST_GROUPS: tuple[CostGroup, ...] = (
+    CostGroup(
+        name="lab", column="cost_lab", nhom=(1,), scheme="OVER_TEST", label_vi="xét nghiệm", label_en="laboratory tests"
+    ),
+    CostGroup(
+        name="imaging",
+        column="cost_imaging",
+        nhom=(2, 3),
+        scheme="OVER_IMAGING",
+        label_vi="chẩn đoán hình ảnh, thăm dò chức năng",
+        label_en="imaging and functional tests",
+    ),
+    CostGroup(
+        name="drug", column="cost_drug", nhom=(4, 5, 6), scheme="OVER_DRUG_POLY", label_vi="thuốc", label_en="drugs"
+    ),
+    CostGroup(
+        name="procedure",
+        column="cost_surgery",
+        nhom=(8, 18),
+        scheme="UPCODE_SERVICE",
+        label_vi="phẫu thuật, thủ thuật",
+        label_en="surgery and procedures",
+    ),
+    CostGroup(
+        name="supply",
+        column="cost_supply",
+        nhom=(10, 11),
+        scheme="SUPPLY_OVERCOUNT",
+        label_vi="vật tư y tế",
+        label_en="medical supplies",
+    ),
+    CostGroup(
+        name="bed",
+        column="cost_bed",
+        nhom=(14, 15, 16),
+        scheme="LOS_PADDING",
+        label_vi="ngày giường",
+        label_en="bed days",
+        knows_stay=False,
+    ),
+)
+
+CATEGORIES: tuple[str, ...] = (
+    "ma_loai_kcb",
+    "icd3",
+    "icd_letter",
+    "facility_rank",
+    "facility_level",
+    "department",
+    "age_band",
+)
+NUMBERS: tuple[str, ...] = ("age", "female", "diagnoses", "emergency", "referred_in", "visits_365d")
+STAY: tuple[str, ...] = ("stay_nights",)
+
+PRIOR_ROWS = 25.0  # a category seen this often counts for half against the whole: rare diagnoses borrow strength
+QUANTILE = 0.95
+MIN_PAID_ROWS = 200  # below this a group is too rare to learn; its excess is then never raised
+ROWS_WORTH_THREADS = 100_000  # below this OpenMP threads wait for each other longer than they work
+_THOUSAND = 1000.0
+
+
+@dataclass(frozen=True)
+class _GroupModel:
+    mean: TreeEnsemble
+    high: TreeEnsemble
+    tail: TailReference
+    encoding: Mapping[str, Mapping[str, float]]
+    centre: float
+
+
+class ExpectedCost:
+    """The detector. `fit` learns from claims as they are; `excess` says what lies above expectation, in VND."""
+
+    name = "expected_cost"
+    version = 1
+    level = "encounter"
+
+    def __init__(self, models: Mapping[str, _GroupModel] | None = None) -> None:
+        """Fitted models by cost group; empty before `fit`."""
+        self._models = dict(models or {})
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Columns of the encounter matrix that are read."""
+        return (*CATEGORIES, *NUMBERS, *STAY, *(g.column for g in COST_GROUPS))
+
+    def fit(self, x: pl.DataFrame, *, seed: int) -> Self:
+        """Learn both models of every cost group from the encounter matrix `x`. Deterministic for one seed."""
+        from sklearn.ensemble import HistGradientBoostingRegressor
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1 if x.height < ROWS_WORTH_THREADS else None):
+            self._fit_groups(x, seed, HistGradientBoostingRegressor)
+        return self
+
+    def _fit_groups(self, x: pl.DataFrame, seed: int, booster: Any) -> None:
+        for group in COST_GROUPS:
+            cost = _cost(x, group)
+            if int((cost > 0).sum()) < MIN_PAID_ROWS:
+                continue
+            log_cost = np.log1p(cost / _THOUSAND)
+            encoding, centre = _learn_encoding(x, log_cost)
+            design = _design(x, group, encoding, centre)
+            shape: dict[str, Any] = {
+                "max_iter": 80,
+                "learning_rate": 0.1,
+                "max_leaf_nodes": 24,
+                "min_samples_leaf": 40,
+                "l2_regularization": 1.0,
+                "random_state": seed,
+                "early_stopping": False,
+            }
+            mean = booster(loss="poisson", **shape).fit(design, cost / _THOUSAND)
+            high = booster(loss="quantile", quantile=QUANTILE, **shape).fit(design, log_cost)
+            frozen_high = TreeEnsemble.from_boosting(high)
+            above = log_cost - np.maximum(frozen_high.predict(design), 0.0)
+            self._models[group.name] = _GroupModel(
+                mean=TreeEnsemble.from_boosting(mean),
+                high=frozen_high,
+                tail=TailReference.fit(above[cost > 0]),
+                encoding=encoding,
+                centre=centre,
+            )
+
+    def excess(self, x: pl.DataFrame) -> pl.DataFrame:
+        """One row a claim and cost group above expectation.
+
+        Columns: ma_cskcb, ma_lk, group, observed, expected, high (95th percentile), excess (observed - expected; VND of
+        covered cost), tail (probability of lying so high among claims of this kind), strength (0 to 1).
+        """
+        parts: list[pl.DataFrame] = []
+        for group in COST_GROUPS:
+            limits = self.high(x, group.name)
+            if limits is None:
+                continue
+            expected, high = limits
+            cost = _cost(x, group)
+            tail = self._models[group.name].tail.probability(np.log1p(cost / _THOUSAND) - np.log1p(high / _THOUSAND))
+            frame = x.select("ma_cskcb", "ma_lk").with_columns(
+                pl.lit(group.name).alias("group"),
+                pl.Series("observed", cost).round(2),
+                pl.Series("expected", expected).round(2),
+                pl.Series("high", high).round(2),
+                pl.Series("excess", np.maximum(cost - expected, 0.0)).round(2),
+                pl.Series("tail", tail).round(8),
+                pl.Series("strength", strength_of(tail)).round(6),
+            )
+            parts.append(frame.filter((pl.col("observed") > pl.col("high")) & (pl.col("strength") > 0)))
+        if not parts:
+            return pl.DataFrame(schema=EXCESS_COLUMNS)
+        return pl.concat(parts).sort("ma_cskcb", "ma_lk", "group")
+
+    def high(self, x: pl.DataFrame, group: str) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Expected VND and its 95th percentile for each row of `x`; None for a cost group too rare to learn."""
+        model = self._models.get(group)
+        if model is None:
+            return None
+        known = next(g for g in COST_GROUPS if g.name == group)
+        design = _design(x, known, model.encoding, model.centre)
+        expected = np.exp(np.minimum(model.mean.predict(design), 20.0)) * _THOUSAND
+        return expected, np.expm1(np.maximum(model.high.predict(design), 0.0)) * _THOUSAND
+
+    def state(self) -> DetectorState:
+        """Trees, encodings and tail references."""
+        arrays: dict[str, NDArray[Any]] = {}
+        meta: dict[str, Any] = {"version": self.version, "groups": {}}
+        for name, model in self._models.items():
+            arrays |= model.mean.arrays(f"{name}.mean") | model.high.arrays(f"{name}.high")
+            arrays[f"{name}.tail"] = model.tail.values
+            meta["groups"][name] = {"encoding": model.encoding, "centre": model.centre, "tail_rows": model.tail.rows}
+        return DetectorState(kind=self.name, meta=meta, arrays=arrays)
+
+    @classmethod
+    def from_state(cls, state: DetectorState) -> Self:
+        """Read back what `state` gave."""
+        return cls(
+            {
+                name: _GroupModel(
+                    mean=TreeEnsemble.from_arrays(state.arrays, f"{name}.mean"),
+                    high=TreeEnsemble.from_arrays(state.arrays, f"{name}.high"),
+                    tail=TailReference(state.arrays[f"{name}.tail"], meta["tail_rows"]),
+                    encoding=meta["encoding"],
+                    centre=meta["centre"],
+                )
+                for name, meta in state.meta["groups"].items()
+            }
+        )
+
+
+EXCESS_COLUMNS: Mapping[str, pl.DataType] = {
+    "ma_cskcb": pl.String(),
+    "ma_lk": pl.String(),
+    "group": pl.String(),
+    "observed": pl.Float64(),
+    "expected": pl.Float64(),
+    "high": pl.Float64(),
+    "excess": pl.Float64(),
+    "tail": pl.Float64(),
+    "strength": pl.Float64(),
+}
+
+
+def strength_of(tail: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much a tail probability says: 0 at one in ten or commoner, 1 at one in ten thousand or rarer."""
+    return np.clip((-np.log10(np.maximum(tail, 1e-12)) - 1.0) / 3.0, 0.0, 1.0)
+
+
+def _cost(x: pl.DataFrame, group: CostGroup) -> NDArray[np.float64]:
+    return x[group.column].cast(pl.Float64).fill_null(0.0).to_numpy()
+
+
+def _learn_encoding(x: pl.DataFrame, target: NDArray[np.float64]) -> tuple[dict[str, dict[str, float]], float]:
+    """Mean of `target` by category, drawn towards the whole where rows are few (empirical Bayes with a fixed prior)."""
+    centre = float(target.mean())
+    learned: dict[str, dict[str, float]] = {}
+    for column in CATEGORIES:
+        grouped = (
+            x.select(pl.col(column).fill_null("").alias("key"))
+            .with_columns(pl.Series("target", target))
+            .group_by("key")
+            .agg(pl.col("target").sum().alias("total"), pl.len().alias("rows"))
+            .sort("key")
+        )
+        learned[column] = {
+            key: round((total + PRIOR_ROWS * centre) / (rows + PRIOR_ROWS), 9)
+            for key, total, rows in grouped.iter_rows()
+        }
+    return learned, centre
+
+
+def _design(
+    x: pl.DataFrame, group: CostGroup, encoding: Mapping[str, Mapping[str, float]], centre: float
+) -> NDArray[np.float64]:
+    stay: Sequence[str] = STAY if group.knows_stay else ()
+    encoded = [
+        x[c].fill_null("").replace_strict(encoding[c], default=centre, return_dtype=pl.Float64).alias(c)
+        for c in CATEGORIES
+    ]
+    numbers = [x[c].cast(pl.Float64).alias(c) for c in (*NUMBERS, *stay)]
+    return pl.DataFrame([*encoded, *numbers]).fill_null(np.nan).to_numpy()

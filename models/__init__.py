@@ -1,0 +1,1 @@
+"""What we promise of it: bundles, training, registry, scoring, replay, evaluation."""

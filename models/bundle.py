@@ -1,0 +1,123 @@
+"""The bundle: everything that scores, as arrays and JSON with hashes. Nothing in it is ever unpickled.
+
+A bundle is a folder: `manifest.json` (what was trained on what, likelihoods, pivots, the hash of every other file) and
+one `<detector>.npz` with the detector's arrays. The same training gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from data.errors import MinhBachError
+from detectors.base import DetectorState
+from detectors.fusion import Weights
+from detectors.outliers.isolation import IsolationDetector
+from detectors.outliers.tails import TailDetector
+from detectors.statistical.expected_cost import ExpectedCost
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMAT = 1
+
+
+class BrokenBundle(MinhBachError):
+    """A bundle whose files are not what its manifest says."""
+
+    code, http_status = "broken_bundle", 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """The fitted detectors and the few numbers of fusion."""
+
+    expected_cost: ExpectedCost
+    tails: TailDetector
+    isolation: IsolationDetector
+    weights: Weights
+    pivot: float  # expected recoverable VND of a claim at which its score is one half
+    entity_pivots: Mapping[str, float]  # the same for doctor, facility, patient
+    trained: Mapping[str, Any]  # since, until, snapshot, encounters, seed, rule_versions
+
+    def save(self, folder: Path) -> str:
+        """Write the bundle into a new folder; returns its sha256: the manifest's, which holds all others."""
+        folder.mkdir(parents=True, exist_ok=True)
+        hashes: dict[str, str] = {}
+        detectors: dict[str, Any] = {}
+        for detector in (self.expected_cost, self.tails, self.isolation):
+            state = detector.state()
+            data = _npz(state.arrays)
+            (folder / f"{state.kind}.npz").write_bytes(data)
+            hashes[f"{state.kind}.npz"] = hashlib.sha256(data).hexdigest()
+            detectors[state.kind] = dict(state.meta)
+        manifest = {
+            "format": FORMAT,
+            "detectors": detectors,
+            "weights": asdict(self.weights),
+            "pivot": self.pivot,
+            "entity_pivots": dict(self.entity_pivots),
+            "trained": dict(self.trained),
+            "sha256": hashes,
+        }
+        text = json.dumps(manifest, ensure_ascii=False, sort_keys=True, indent=1)
+        (folder / "manifest.json").write_text(text, encoding="utf-8")
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a bundle back, checking every hash. Raises BrokenBundle."""
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+            files = {name: (folder / name).read_bytes() for name in manifest["sha256"]}
+        except (OSError, ValueError, KeyError) as error:
+            raise _broken(folder, f"it cannot be read ({error})") from None
+        if manifest["format"] != FORMAT:
+            raise _broken(folder, f"its format is {manifest['format']}, this version reads {FORMAT}")
+        for name, data in files.items():
+            if hashlib.sha256(data).hexdigest() != manifest["sha256"][name]:
+                raise _broken(folder, f"{name} has changed since it was written")
+        states = {
+            kind: DetectorState(kind=kind, meta=meta, arrays=dict(np.load(io.BytesIO(files[f"{kind}.npz"]))))
+            for kind, meta in manifest["detectors"].items()
+        }
+        return cls(
+            expected_cost=ExpectedCost.from_state(states["expected_cost"]),
+            tails=TailDetector.from_state(states["tails"]),
+            isolation=IsolationDetector.from_state(states["isolation"]),
+            weights=Weights(**manifest["weights"]),
+            pivot=manifest["pivot"],
+            entity_pivots=manifest["entity_pivots"],
+            trained=manifest["trained"],
+        )
+
+
+def bundle_sha256(folder: Path) -> str:
+    """The hash that names a saved bundle."""
+    return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+
+
+def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Like `numpy.savez`, but without the time of day in it."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(arrays):
+            data = io.BytesIO()
+            np.lib.format.write_array(data, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), data.getvalue())
+    return out.getvalue()
+
+
+def _broken(folder: Path, why: str) -> BrokenBundle:
+    return BrokenBundle(
+        f"model bundle {folder.name} cannot be used: {why}; register it again or promote another version",
+        vi=f"gói mô hình {folder.name} không dùng được: {why}; hãy đăng ký lại hoặc chọn phiên bản khác",
+    )

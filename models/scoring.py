@@ -1,0 +1,438 @@
+"""Scoring: one path from claim tables to scores, whether one claim asks or the night's whole country.
+
+A claim is scored from its own rows, its patient's earlier claims and the frozen bundle, nothing else. So its score is
+the same alone, in any batch, in any order, by the API and in the nightly run.
+
+A run is incremental: it stores what changed since the run it extends (its base) and the claims whose patient's history
+changed with it. A run's ranking is its own rows and its bases', the newest of each current claim.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, cast
+
+import narwhals as nw
+import polars as pl
+
+from data.errors import MinhBachError
+from data.lake import Lake, Reader, table_columns
+from detectors.base import RuleRun, rules
+from detectors.fusion import CLAIM, Fused, fuse
+from detectors.rulebook import run_rules
+from features.doctors import main_doctor
+from features.matrix import build_matrix
+
+if TYPE_CHECKING:
+    from data.schema import ClaimTables
+    from models.bundle import Bundle
+
+HISTORY_DAYS = 366  # how far back features and rules look for the same patient
+CHUNK = 150_000  # encounters scored at once: bounds memory, changes no score
+LEVELS = ("doctor", "facility", "patient")
+
+Progress = Callable[[str, int, int], None]
+
+
+class NothingToScore(MinhBachError):
+    """The lake has no claim in the asked period."""
+
+    code, http_status, exit_code = "nothing_to_score", 409, 1
+
+    def __init__(self) -> None:
+        """No figures: there are none."""
+        super().__init__(
+            "there is no claim to score: load some with `minhbach ingest`, or widen --since and --until",
+            vi="không có hồ sơ nào để chấm điểm: hãy nạp bằng `minhbach ingest`, hoặc nới --since và --until",
+        )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of some encounters: rows of `claim_score` and `signal` without their run id, and how the rules fared."""
+
+    claims: pl.DataFrame
+    signals: pl.DataFrame
+    rule_runs: tuple[RuleRun, ...]
+
+
+def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | None = None) -> Scored:
+    """Score the encounters of `tables` (only those whose key is in `targets`, when given).
+
+    `tables` must hold the targets and their patients' earlier claims within `HISTORY_DAYS`; more does no harm.
+    """
+    needed = (*bundle.expected_cost.feature_names, *bundle.tails.feature_names, *bundle.isolation.feature_names)
+    matrix = build_matrix(tables, "encounter", columns=list(dict.fromkeys(needed)))
+    found = run_rules(tables)
+    encounter = _native(tables.encounter)
+    doctor = _native(main_doctor(tables)).select(*CLAIM, "doctor")
+    claims = encounter.select(
+        *CLAIM,
+        "month",
+        "version",
+        "patient_id",
+        "province",
+        "ma_loai_kcb",
+        "ngay_vao",
+        "ngay_ra",
+        "ma_benh_chinh",
+        pl.col("t_bhtt").cast(pl.Float64),
+        pl.col("t_tongchi_bh").cast(pl.Float64),
+    ).join(doctor, on=CLAIM, how="left")
+    hits = found.hits
+    if targets is not None:
+        keys = targets.select(CLAIM)
+        claims = claims.join(keys, on=CLAIM, how="semi")
+        matrix = matrix.join(keys, on=CLAIM, how="semi", maintain_order="left")
+        hits = hits.join(keys, on=CLAIM, how="semi")
+    outliers = matrix.select(CLAIM).with_columns(
+        strangeness=pl.max_horizontal(_strength(bundle.tails.score(matrix)), _strength(bundle.isolation.score(matrix)))
+    )
+    fused: Fused = fuse(
+        claims.sort(CLAIM),
+        hits=hits,
+        excess=bundle.expected_cost.excess(matrix),
+        outliers=outliers,
+        lines=_lines(tables, claims),
+        rules=rules(),
+        weights=bundle.weights,
+        pivot=bundle.pivot,
+    )
+    signals = fused.signals.join(claims.select(*CLAIM, "month", "version"), on=CLAIM, how="left", maintain_order="left")
+    return Scored(claims=fused.claims, signals=signals, rule_runs=found.runs)
+
+
+def _strength(score: pl.Series) -> pl.Series:
+    """How much a calibrated score says: nothing below nine in ten, all at nine thousand nine hundred ninety-nine."""
+    return ((-(1.0 - score).clip(1e-6).log10() - 1.0) / 3.0).clip(0.0, 1.0).round(6)
+
+
+def _lines(tables: ClaimTables, claims: pl.DataFrame) -> pl.DataFrame:
+    keys = claims.select(CLAIM)
+    parts = [
+        _native(frame)
+        .select(
+            *CLAIM,
+            pl.lit(name).alias("line_table"),
+            "row_no",
+            "ma_nhom",
+            pl.col("t_bhtt").cast(pl.Float64),
+        )
+        .join(keys, on=CLAIM, how="semi")
+        for name, frame in (("drug_line", tables.drug_line), ("service_line", tables.service_line))
+    ]
+    return pl.concat(parts)
+
+
+def _native(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
+    return cast("pl.DataFrame", nw.to_native(frame.collect("polars")))
+
+
+# runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The manifest of a scoring run, as the lake's log keeps it."""
+
+    run_id: str
+    model_version: int
+    snapshot: int
+    since: str | None
+    until: str | None
+    all: bool
+    encounters: int
+    flags: int
+    threshold: float
+    base_run: str | None
+    bundle_sha256: str
+    rule_versions: Mapping[str, int]
+    rule_runs: Mapping[str, Sequence[int]]  # rule -> hit, clear, not evaluable
+    seconds: float
+    at: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For output and for the log."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def runs(lake: Lake) -> list[Run]:
+    """Every run so far, oldest first."""
+    found: list[Run] = []
+    for entry in lake.log("score"):
+        manifest: dict[str, Any] = {**entry.info, "at": entry.at}
+        found.append(Run(**manifest))
+    return found
+
+
+def chain(lake: Lake, run_id: str) -> list[Run]:
+    """The run and the runs it extends, newest first. Raises UnknownRun."""
+    by_id = {run.run_id: run for run in runs(lake)}
+    if run_id not in by_id:
+        raise UnknownRun(run_id, list(by_id))
+    linked = [by_id[run_id]]
+    while (base := linked[-1].base_run) is not None:
+        linked.append(by_id[base])
+    return linked
+
+
+class UnknownRun(MinhBachError):
+    """A run that the lake does not have."""
+
+    code, http_status = "unknown_run", 404
+
+    def __init__(self, run_id: str, known: Sequence[str]) -> None:
+        """`known` are the run ids there are."""
+        last = ", ".join(known[-3:]) or "–"
+        super().__init__(
+            f"no run {run_id!r}: the latest are {last}", vi=f"không có lượt chấm {run_id!r}: gần nhất là {last}"
+        )
+
+
+def run_scoring(
+    lake: Lake,
+    bundle: Bundle,
+    *,
+    model_version: int,
+    bundle_sha256: str,
+    since: date | None = None,
+    until: date | None = None,
+    everything: bool = False,
+    clock: Callable[[], float] = time.perf_counter,
+    progress: Progress | None = None,
+) -> Run:
+    """Score what changed since the last run of this model (or `everything`) and commit it. Call inside `lake.writer`.
+
+    The run's id comes from what it was made of, so a run that was already committed is returned as it is: running again
+    after an interruption changes nothing. Raises NothingToScore.
+    """
+    started = clock()
+    snapshot = _claims_snapshot(lake)
+    rule_versions = {rule.id: rule.version for rule in rules()}
+    made_of: dict[str, Any] = {
+        "model": bundle_sha256,
+        "rules": rule_versions,
+        "since": since.isoformat() if since else None,
+        "until": until.isoformat() if until else None,
+    }
+    earlier = [
+        run
+        for run in runs(lake)
+        if run.bundle_sha256 == bundle_sha256
+        and run.rule_versions == rule_versions
+        and (run.since, run.until) == (made_of["since"], made_of["until"])
+    ]
+    base = earlier[-1] if earlier else None
+    if base is not None and base.snapshot == snapshot and not everything:
+        return base
+    extends = None if everything else base
+    identity = {**made_of, "snapshot": snapshot, "base": extends.run_id if extends else None}
+    run_id = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    for run in earlier:
+        if run.run_id == run_id:
+            return run
+    with lake.reader(snapshot) as reader:
+        targets = _targets(reader, since=since, until=until, after=extends.snapshot if extends else 0, lake=lake)
+        if not targets.height and extends is None:
+            raise NothingToScore
+        folder = lake.staging(f"score-{run_id}")
+        staged: dict[str, list[Any]] = {"claim_score": [], "signal": [], "entity_score": []}
+        flags, counted = 0, {}
+        for number, (scored, done) in enumerate(scored_chunks(reader, bundle, targets)):
+            for table, rows in (("claim_score", scored.claims), ("signal", scored.signals)):
+                wanted = table_columns(table)
+                path = folder / f"{table}-{number}.parquet"
+                rows.with_columns(run_id=pl.lit(run_id)).select(
+                    pl.col(name).cast(dtype) for name, dtype in wanted.items()
+                ).write_parquet(path)
+                staged[table].append(path)
+            flags += int(scored.claims["flagged"].sum())
+            for run in scored.rule_runs:
+                old = counted.get(run.rule, (0, 0, 0))
+                counted[run.rule] = (old[0] + run.hit, old[1] + run.clear, old[2] + run.not_evaluable)
+            if progress:
+                progress("score", done, targets.height)
+        path = folder / "entity_score.parquet"
+        linked = chain(lake, extends.run_id) if extends else []
+        own = [str(p) for p in staged["claim_score"]]
+        entities = _entities(reader, run_id, own, [run.run_id for run in linked], bundle)
+        entities.write_parquet(path)
+        staged["entity_score"].append(path)
+    manifest = Run(
+        run_id=run_id,
+        model_version=model_version,
+        snapshot=snapshot,
+        since=made_of["since"],
+        until=made_of["until"],
+        all=everything,
+        encounters=targets.height,
+        flags=flags,
+        threshold=0.5,
+        base_run=extends.run_id if extends else None,
+        bundle_sha256=bundle_sha256,
+        rule_versions=rule_versions,
+        rule_runs={rule: list(counts) for rule, counts in sorted(counted.items())},
+        seconds=round(clock() - started, 3),
+        at="",
+    )
+    lake.commit("score", f"score-{run_id}", staged, manifest.as_json())
+    return runs(lake)[-1]
+
+
+def _claims_snapshot(lake: Lake) -> int:
+    """The newest snapshot that changed claims or catalogues: later ones only added scores."""
+    changed = [entry.snapshot for entry in lake.log() if entry.kind != "score"]
+    if not changed:
+        raise NothingToScore
+    return changed[-1]
+
+
+def _targets(reader: Reader, *, since: date | None, until: date | None, after: int, lake: Lake) -> pl.DataFrame:
+    """Keys of the encounters to score: loaded after snapshot `after`, or with a past that these change."""
+    period = "(? is null or cast(ngay_ra as date) >= ?) and (? is null or cast(ngay_ra as date) <= ?)"
+    bounds: list[Any] = [since, since, until, until]
+    if after == 0 or any(after < e.snapshot <= reader.snapshot for e in lake.log("catalogue")):
+        changed = "true"
+    else:
+        loads = [e.commit_id for e in lake.log("load") if after < e.snapshot <= reader.snapshot]
+        reader.keep("_new_load", pl.DataFrame({"load_id": loads}, schema={"load_id": pl.String}))
+        # a claim that came, was replaced or was withdrawn changes the past of its patient's later claims
+        changed = """
+            load_id in (from _new_load) or exists (
+                select 1 from encounter_history c
+                where c.load_id in (from _new_load) and c.patient_id = e.patient_id and c.ngay_vao <= e.ngay_vao
+            ) or exists (
+                select 1 from encounter_history c join encounter_history old
+                  on old.ma_cskcb = c.ma_cskcb and old.ma_lk = c.ma_lk and old.version < c.version
+                where c.load_id in (from _new_load) and old.patient_id = e.patient_id and old.ngay_vao <= e.ngay_vao
+            )
+        """
+    return reader.pl(
+        f"select ma_cskcb, ma_lk, version, patient_id, ngay_vao from encounter e where {period} and ({changed}) "
+        "order by ngay_vao, ma_cskcb, ma_lk",
+        bounds,
+    )
+
+
+def targets_of(reader: Reader, lake: Lake, run: Run, *, after: int) -> pl.DataFrame:
+    """The encounters a past run scored, found again from its manifest and the snapshot of its base."""
+    day = date.fromisoformat
+    since, until = (day(run.since) if run.since else None), (day(run.until) if run.until else None)
+    return _targets(reader, since=since, until=until, after=after, lake=lake)
+
+
+def scored_chunks(reader: Reader, bundle: Bundle, targets: pl.DataFrame) -> Iterator[tuple[Scored, int]]:
+    """Scores of `targets`, so many at a time, and how many are done."""
+    for start in range(0, targets.height, CHUNK):
+        part = targets.slice(start, CHUNK)
+        reader.keep("_target", part)
+        tables = reader.claim_tables(
+            "version in (select version from _target) or ("
+            "patient_id in (select patient_id from _target where patient_id is not null) "
+            f"and ngay_vao >= (select min(ngay_vao) from _target) - interval {HISTORY_DAYS} day "
+            "and ngay_vao <= (select max(ngay_vao) from _target))"
+        )
+        yield score_tables(bundle, tables, part), start + part.height
+
+
+def history_of(reader: Reader, claims: Mapping[str, pl.DataFrame]) -> ClaimTables:
+    """Tables that hold `claims` (typed frames by table name, not in the lake) and their patients' earlier claims."""
+    incoming = claims["encounter"].select("patient_id", "ngay_vao").drop_nulls()
+    reader.keep("_asked", incoming)
+    return reader.claim_tables(
+        "patient_id in (select patient_id from _asked) "
+        f"and ngay_vao >= (select min(ngay_vao) from _asked) - interval {HISTORY_DAYS} day "
+        "and ngay_vao <= (select max(ngay_vao) from _asked)",
+        extra=claims,
+    )
+
+
+def score_claims(bundle: Bundle, reader: Reader, claims: Mapping[str, pl.DataFrame]) -> Scored:
+    """Score claims that are not in the lake, without storing them: the same path as a run."""
+    return score_tables(bundle, history_of(reader, claims), claims["encounter"])
+
+
+# the levels above the claim
+
+
+def ranking_sql(run_ids: Sequence[str]) -> str:
+    """SELECT giving the rows of `claim_score` that make a run's ranking; `run_ids` is its chain, newest first."""
+    listed = ", ".join(f"('{run_id}', {age})" for age, run_id in enumerate(run_ids))
+    return (
+        f"select s.* from claim_score s join (values {listed}) as r(run_id, age) using (run_id) "
+        "anti join superseded using (version) "
+        "qualify row_number() over (partition by s.version order by r.age) = 1"
+    )
+
+
+_ENTITY_ID = {"doctor": "ma_cskcb || ':' || doctor", "facility": "ma_cskcb", "patient": "patient_id"}
+
+
+def _entities(reader: Reader, run_id: str, own: Sequence[str], bases: Sequence[str], bundle: Bundle) -> pl.DataFrame:
+    """Doctors, facilities and patients of the whole ranking: what their claims add up to, and which schemes."""
+    names = ", ".join(f"'{path}'" for path in own)
+    fresh = f"select * from read_parquet([{names}])" if own else "select * from claim_score where false"
+    parts = [f"({fresh})"]
+    if bases:
+        known = "select version from _fresh"
+        parts.append(f"(select * from ({ranking_sql(bases)}) where version not in ({known}))")
+    reader.keep("_fresh", reader.pl(f"select version from ({fresh})"))
+    reader.keep("_ranking", reader.pl(" union all by name ".join(parts)))
+    frames: list[pl.DataFrame] = []
+    for level in LEVELS:
+        pivot = bundle.entity_pivots.get(level, bundle.pivot)
+        rows = reader.pl(
+            f"""
+            with claims as (select {_ENTITY_ID[level]} as entity_id, * from _ranking),
+            named as (
+                select entity_id, scheme, sum(expected_recoverable) as money
+                from (select entity_id, unnest(schemes) as scheme, expected_recoverable from claims) group by all
+            ),
+            ranked as (select entity_id, list(scheme order by money desc, scheme) as schemes from named group by
+            entity_id) select entity_id, any_value(province order by province) as province, count(*) as claims,
+                   sum(t_bhtt) as t_bhtt, sum(amount_at_risk) as amount_at_risk,
+                   sum(expected_recoverable) as expected_recoverable, count(*) filter (flagged) as flags,
+                   any_value(ranked.schemes) as schemes
+            from claims left join ranked using (entity_id) where entity_id is not null group by entity_id
+            """
+        )
+        money = pl.col("expected_recoverable").cast(pl.Float64)
+        frames.append(
+            rows.with_columns(
+                run_id=pl.lit(run_id),
+                level=pl.lit(level),
+                score=(money / (money + pivot)).round(6),
+                status=pl.lit("scored"),
+                schemes=pl.col("schemes").fill_null(pl.lit([], dtype=pl.List(pl.String))),
+                evidence=pl.struct(
+                    pl.col("claims"),
+                    pl.col("flags"),
+                    pl.col("t_bhtt").cast(pl.Float64),
+                    pl.col("amount_at_risk").cast(pl.Float64),
+                    money,
+                ).struct.json_encode(),
+                reasons_vi=pl.format(
+                    "{} trên {} hồ sơ có dấu hiệu cần xem xét; có thể thu hồi khoảng {} ₫ trên {} ₫ đề nghị thanh toán",
+                    "flags",
+                    "claims",
+                    money.round(0).cast(pl.Int64),
+                    pl.col("t_bhtt").cast(pl.Float64).round(0).cast(pl.Int64),
+                ),
+                reasons_en=pl.format(
+                    "{} of {} claims carry a sign to look at; about {} VND of {} VND asked may be recoverable",
+                    "flags",
+                    "claims",
+                    money.round(0).cast(pl.Int64),
+                    pl.col("t_bhtt").cast(pl.Float64).round(0).cast(pl.Int64),
+                ),
+            )
+            .with_columns(flagged=pl.col("score") >= 0.5)
+            .select(pl.col(name).cast(dtype) for name, dtype in table_columns("entity_score").items())
+            .sort("entity_id")
+        )
+    return pl.concat(frames)

@@ -1,0 +1,1 @@
+"""Who uses it: command line, web page, API, accounts, cases."""

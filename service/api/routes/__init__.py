@@ -1,0 +1,1 @@
+"""Routes: each fetches, asks permission, presents."""

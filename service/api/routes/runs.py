@@ -1,0 +1,40 @@
+"""What ran, with which model and which rules."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+
+from detectors.base import rules
+from service.api import shapes
+from service.api.access import AppDep, allowed
+
+MAY_READ_RUNS = Depends(allowed("runs.read"))
+MAY_READ_MODELS = Depends(allowed("models.read"))
+router = APIRouter(prefix="/api/v1", tags=["runs"])
+
+
+@router.get("/runs", dependencies=[MAY_READ_RUNS])
+def all_runs(app: AppDep) -> shapes.RunList:
+    """Every scoring run, newest first."""
+    return shapes.RunList(items=[shapes.Run.model_validate(run) for run in app.reading.runs()])
+
+
+@router.get("/runs/{run_id}", dependencies=[MAY_READ_RUNS])
+def one_run(app: AppDep, run_id: str) -> shapes.Run:
+    """One scoring run with its manifest."""
+    return shapes.Run.model_validate(app.reading.run(run_id))
+
+
+@router.get("/models", dependencies=[MAY_READ_MODELS])
+def models(app: AppDep) -> shapes.Models:
+    """Which model version is in use, and the history of all."""
+    return shapes.Models(
+        aliases=app.models.aliases(app.clock()),
+        history=[shapes.ModelEvent.model_validate(event) for event in app.models.history()],
+    )
+
+
+@router.get("/rules", dependencies=[MAY_READ_MODELS])
+def all_rules() -> shapes.RuleList:
+    """The rule catalogue."""
+    return shapes.RuleList(items=[shapes.Rule.model_validate(rule) for rule in rules()])

@@ -1,0 +1,425 @@
+"""The JSON of the API: what is sent and what comes back, as OpenAPI shows it.
+
+Amounts are JSON numbers with at most two decimals: exact up to 90 thousand billion VND, beyond any claim. In requests
+they may also be text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+Money = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+Fields = Mapping[str, Any]
+
+
+class Shape(BaseModel):
+    """Base of what the API sends: read from the values of the service by their names."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True, protected_namespaces=())
+
+
+class Run(Shape):
+    """One scoring run: what was scored, with which model and rules."""
+
+    run_id: str
+    at: str
+    model_version: int | None
+    snapshot: int
+    since: str | None
+    until: str | None
+    every: bool = Field(description="true: all claims were scored, not only those that changed")
+    encounters: int
+    flags: int
+    threshold: float | None
+    base_run: str | None = Field(description="the earlier run this one extends")
+    manifest: Fields
+
+
+class Claim(Shape):
+    """One claim of a ranking."""
+
+    rank: int
+    claim_id: str
+    run_id: str
+    ma_cskcb: str
+    ma_lk: str
+    patient_id: str | None = Field(description="pseudonym")
+    doctor: str | None
+    province: str
+    ma_loai_kcb: str | None
+    ngay_vao: datetime | None
+    ngay_ra: datetime | None
+    ma_benh_chinh: str | None
+    t_bhtt: Money
+    score: float
+    flagged: bool
+    amount_at_risk: Money
+    expected_recoverable: Money
+    schemes: tuple[str, ...]
+    status: str
+    reason_vi: str
+    reason_en: str
+
+
+class ClaimList(Shape):
+    """A part of a ranking. Ask again with `cursor=next_cursor` and the same filters for what follows."""
+
+    run_id: str | None
+    items: list[Claim]
+    next_cursor: str | None
+
+
+class Entity(Shape):
+    """One doctor, facility or patient of a ranking."""
+
+    rank: int
+    level: str
+    entity_id: str
+    province: str | None
+    score: float
+    flagged: bool
+    amount_at_risk: Money
+    expected_recoverable: Money
+    schemes: tuple[str, ...]
+    status: str
+    reasons_vi: str
+    reasons_en: str
+    claims: int
+    t_bhtt: Money
+
+
+class EntityList(Shape):
+    """A part of a ranking of doctors, facilities or patients."""
+
+    run_id: str | None
+    items: list[Entity]
+    next_cursor: str | None
+
+
+class EntityDetail(Shape):
+    """One doctor, facility or patient, and what stands behind the score."""
+
+    row: Entity
+    evidence: tuple[Fields, ...]
+
+
+class Signal(Shape):
+    """What one rule or detector says of one line, or of the whole encounter."""
+
+    source: str
+    scheme: str | None
+    severity: str | None
+    amount: Money
+    expected_recoverable: Money
+    observed: float | None
+    allowed: float | None
+
+
+class Line(Shape):
+    """A drug or service line with the signals on it."""
+
+    line_table: str
+    row_no: int
+    amount_at_risk: Money
+    signals: tuple[Signal, ...]
+    fields: Fields = Field(description="the official fields in lower case")
+
+
+class History(Shape):
+    """Another encounter of the same patient."""
+
+    claim_id: str
+    ngay_vao: datetime | None
+    ngay_ra: datetime | None
+    ma_loai_kcb: str | None
+    ma_benh_chinh: str | None
+    t_bhtt: Money | None
+    rank: int | None
+    score: float | None
+    flagged: bool
+
+
+class ClaimVersion(Shape):
+    """One receipt of the claim."""
+
+    version: int
+    current: bool
+    withdrawn: bool
+    load_id: str | None
+    ngay_ra: datetime | None
+    t_bhtt: Money | None
+
+
+class Bin(Shape):
+    """One bar of the peers' histogram, VND."""
+
+    low: float
+    high: float
+    count: int
+
+
+class Peers(Shape):
+    """T_BHTT of like claims, and where this one lies."""
+
+    ma_loai_kcb: str
+    icd3: str
+    facility_rank: str | None
+    count: int
+    own: float
+    share_below: float
+    quantiles: Mapping[str, float]
+    bins: tuple[Bin, ...]
+
+
+class ClaimDetail(Shape):
+    """One claim with its lines, signals, peers and history."""
+
+    claim_id: str
+    run_id: str | None
+    encounter: Fields
+    row: Claim | None = Field(description="null: not scored in this run")
+    reasons_vi: str
+    reasons_en: str
+    evidence: tuple[Fields, ...]
+    lines: tuple[Line, ...]
+    encounter_signals: tuple[Signal, ...]
+    lab_results: tuple[Fields, ...]
+    versions: tuple[ClaimVersion, ...]
+    history: tuple[History, ...]
+    history_elsewhere: int = Field(description="encounters of the patient outside your area")
+    peers: Peers | None
+    doctor: Entity | None
+    facility: Entity | None
+    patient: Entity | None
+
+
+class Explanation(Shape):
+    """Why a claim is where it is."""
+
+    claim_id: str
+    run_id: str
+    model_version: int | None
+    snapshot: int
+    rank: int
+    score: float
+    flagged: bool
+    amount_at_risk: Money
+    expected_recoverable: Money
+    schemes: tuple[str, ...]
+    status: str
+    reasons_vi: str
+    reasons_en: str
+    evidence: tuple[Fields, ...]
+
+
+class Scored(Shape):
+    """Claims scored on the spot, in the order they were sent; nothing was stored."""
+
+    claims: list[Fields] = Field(
+        description="of each claim: score, flagged, amount_at_risk, expected_recoverable, schemes, reasons, evidence, "
+        "and the model_version and snapshot that gave them"
+    )
+
+
+class Case(Shape):
+    """A case; its amounts are those of the run it was opened from."""
+
+    id: int
+    run_id: str
+    entity_level: str
+    entity_id: str
+    ma_cskcb: str
+    claim_version: int | None
+    model_version: int | None
+    snapshot: int | None
+    lane: str
+    score: float | None
+    t_bhtt: Money
+    amount_at_risk: Money
+    expected_recoverable: Money
+    schemes: tuple[str, ...]
+    status: str
+    assignee: str | None
+    answer_due: date | None
+    opened_by: str
+    opened_at: datetime
+    changed_at: datetime
+    concluded_by: str | None
+    concluded_at: datetime | None
+    revision: int
+
+
+class Decision(Shape):
+    """A decision as kept; `counts` is false once it was corrected or undone."""
+
+    id: int
+    case_id: int
+    claim_id: str
+    line_table: str | None
+    row_no: int | None
+    outcome: str
+    amount_before: Money
+    amount_refused: Money
+    reason: str
+    legal_basis: str | None
+    decided_by: str
+    decided_at: datetime
+    superseded_by: int | None
+    counts: bool
+
+
+class Audit(Shape):
+    """One act, sealed by the one before."""
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    before: Fields | None
+    after: Fields | None
+    reason: str
+    hash: str
+
+
+class CaseList(Shape):
+    """Cases, newest first."""
+
+    items: list[Case]
+    next_cursor: str | None
+
+
+class CaseDetail(Shape):
+    """A case with its decisions and everything that was done."""
+
+    case: Case
+    evidence: tuple[Fields, ...]
+    decisions: list[Decision]
+    history: list[Audit]
+
+
+class Sent(BaseModel):
+    """Base of what the API receives: unknown names are refused, a misspelt one must not be lost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OpenCase(Sent):
+    """Open a case about a claim of a run."""
+
+    claim_id: str = Field(max_length=200)
+    run_id: str | None = Field(default=None, max_length=100, description="default: the newest run")
+    lane: Literal["flag", "random", "chosen"] = "flag"
+
+
+class Move(Sent):
+    """An act on a case, as its reader saw it."""
+
+    revision: int | None = Field(default=None, description="of the case you decided on; 409 when it changed meanwhile")
+
+
+class ReasonedMove(Move):
+    """An act that needs a reason."""
+
+    reason: str = Field(min_length=1, max_length=4000)
+
+
+class AskFacility(Move):
+    """A question to the facility."""
+
+    question: str = Field(min_length=1, max_length=4000)
+    due: date | None = Field(default=None, description="default: three working days")
+
+
+class FacilityAnswer(Move):
+    """What the facility answered, or that it did not."""
+
+    answer: str = Field(min_length=1, max_length=4000)
+
+
+class Note(Sent):
+    """A remark for the case's history."""
+
+    text: str = Field(min_length=1, max_length=4000)
+
+
+class LineChoice(Sent):
+    """What is decided of one line; without a line, of the whole claim."""
+
+    line_table: Literal["drug_line", "service_line"] | None = None
+    row_no: int | None = Field(default=None, ge=1)
+    outcome: Literal["accepted", "adjusted", "refused"]
+    amount_refused: Decimal = Field(default=Decimal(0), ge=0, max_digits=18, decimal_places=2)
+    reason: str = Field(min_length=1, max_length=4000)
+    legal_basis: str | None = Field(default=None, max_length=4000)
+
+
+class Decide(Move):
+    """Decisions of a case's lines."""
+
+    lines: list[LineChoice] = Field(min_length=1, max_length=5000)
+
+
+class Decided(Shape):
+    """The case after deciding, and the new decisions."""
+
+    case: Case
+    decisions: list[Decision]
+
+
+class RunList(Shape):
+    """Runs, newest first."""
+
+    items: list[Run]
+
+
+class ModelEvent(Shape):
+    """What happened to a model version, at whose word."""
+
+    version: int
+    action: str
+    alias: str | None
+    by: str
+    reason: str
+    at: datetime
+
+
+class Models(Shape):
+    """Which version each alias means now, and the history, newest first."""
+
+    aliases: Mapping[str, int]
+    history: list[ModelEvent]
+
+
+class Rule(Shape):
+    """A rule of the catalogue."""
+
+    id: str
+    version: int
+    scheme: str
+    severity: str
+    title_vi: str
+    title_en: str
+    legal_basis: str
+    known_gaps: str
+    valid_from: date | None
+    valid_to: date | None
+    needs: tuple[str, ...]
+    catalogues: tuple[str, ...]
+
+
+class RuleList(Shape):
+    """Every rule, by id."""
+
+    items: list[Rule]
+
+
+class Health(Shape):
+    """Whether the service can do its work, part by part."""
+
+    status: Literal["ok", "unavailable"]
+    checks: Mapping[str, bool] = Field(default_factory=dict[str, bool])

@@ -1,0 +1,1 @@
+"""The relational database: everything people do. SQLite by default, PostgreSQL in production, one set of migrations."""

@@ -1,0 +1,167 @@
+"""From hospital files to a ranking: the same scores by every road, repeatable, better than the obvious."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from data.catalogues import Catalogues
+from data.lake import Lake
+from data.schema import columns
+from models.evaluate import evaluate, read_truth
+from models.replay import replay
+from models.scoring import chain, ranking_sql, run_scoring, runs, score_claims, score_tables
+from tests.lib.pipeline import Pipeline, load, now, score
+
+SCORED = ["ma_cskcb", "ma_lk", "score", "amount_at_risk", "expected_recoverable", "schemes", "reasons_vi", "evidence"]
+TABLES = ("encounter", "drug_line", "service_line", "lab_result")
+
+
+@pytest.fixture(scope="module")
+def ranking(pipeline: Pipeline) -> pl.DataFrame:
+    with pipeline.lake.reader() as reader:
+        linked = [run.run_id for run in chain(pipeline.lake, pipeline.run.run_id)]
+        return reader.pl(f"select {', '.join(SCORED)} from ({ranking_sql(linked)}) order by ma_cskcb, ma_lk").cast(
+            {"amount_at_risk": pl.Float64, "expected_recoverable": pl.Float64}
+        )
+
+
+def test_every_claim_is_loaded_and_scored_once(pipeline: Pipeline, ranking: pl.DataFrame) -> None:
+    truth = read_truth(pipeline.source / "truth")
+    assert pipeline.load.quarantined == 0
+    assert pipeline.load.encounters_new == truth.height == ranking.height == pipeline.run.encounters
+    assert not ranking.select("ma_cskcb", "ma_lk").is_duplicated().any()
+
+
+def test_scores_lie_in_their_range_and_parts_add_up(ranking: pl.DataFrame) -> None:
+    assert ranking["score"].is_between(0, 1).all()
+    assert (ranking["expected_recoverable"] <= ranking["amount_at_risk"] + 0.01).all()
+    for row in ranking.filter(pl.col("expected_recoverable") > 0).iter_rows(named=True):
+        parts = json.loads(row["evidence"])
+        assert sum(part["expected_recoverable"] for part in parts) == pytest.approx(
+            row["expected_recoverable"], abs=0.02 * len(parts)
+        )
+        assert all(part["text_vi"] and part["text_en"] for part in parts)
+
+
+def test_no_claim_is_at_risk_for_more_than_the_fund_pays(pipeline: Pipeline) -> None:
+    with pipeline.lake.reader() as reader:
+        over = reader.pl("select count(*) as n from claim_score where amount_at_risk > t_bhtt + 0.01")["n"][0]
+    assert over == 0
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_claim_alone_gets_the_score_it_gets_in_the_run(
+    pipeline: Pipeline, ranking: pl.DataFrame, shuffled: bool
+) -> None:
+    bundle = pipeline.registry.load(pipeline.version)
+    top = ranking.sort("score", descending=True).head(6)
+    asked = pl.concat([top, ranking.sample(6, seed=3)]).unique(["ma_cskcb", "ma_lk"], maintain_order=True)
+    with pipeline.lake.reader() as reader:
+        groups = [asked.sample(fraction=1, shuffle=True, seed=5)] if shuffled else asked.iter_slices(1)
+        for part in groups:
+            claims = {}
+            for name in TABLES:
+                reader.keep("_part", part.select("ma_cskcb", "ma_lk"))
+                rows = reader.pl(
+                    f"select {', '.join(columns(name))} from {name} semi join _part using (ma_cskcb, ma_lk)"
+                )
+                claims[name] = rows.sample(fraction=1, shuffle=True, seed=9) if shuffled else rows
+            found = score_claims(bundle, reader, claims).claims.select(SCORED)
+            expected = ranking.join(part, on=["ma_cskcb", "ma_lk"], how="semi")
+            assert found.sort("ma_cskcb", "ma_lk").to_dicts() == expected.sort("ma_cskcb", "ma_lk").to_dicts()
+
+
+def test_scores_do_not_depend_on_the_order_of_rows(pipeline: Pipeline, ranking: pl.DataFrame) -> None:
+    bundle = pipeline.registry.load(pipeline.version)
+    with pipeline.lake.reader() as reader:
+        tables = reader.claim_tables()
+    frames = {
+        name: getattr(tables, name).collect().to_native().sample(fraction=1, shuffle=True, seed=4).lazy()
+        for name in TABLES
+    }
+    import narwhals as nw
+
+    from data.schema import ClaimTables
+
+    shuffled = ClaimTables(
+        **{n: nw.from_native(f) for n, f in frames.items()}, snapshot=0, catalogues=Catalogues.none()
+    )
+    found = score_tables(bundle, shuffled).claims.select(SCORED)
+    assert found.sort("ma_cskcb", "ma_lk").equals(ranking.select(SCORED).sort("ma_cskcb", "ma_lk"))
+
+
+def test_replay_is_equal_bit_for_bit(pipeline: Pipeline) -> None:
+    result = replay(pipeline.lake, pipeline.registry, pipeline.run.run_id)
+    assert result.equal
+    assert result.encounters == pipeline.run.encounters
+
+
+def test_replay_notices_a_changed_score(pipeline: Pipeline, tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake", clock=now)
+    shutil.copytree(pipeline.lake.root, lake.root)
+    table = next((lake.root / "tables" / "claim_score").rglob("*.parquet"))
+    rows = pl.read_parquet(table)
+    rows.with_columns(score=pl.when(pl.int_range(pl.len()) == 0).then(0.123456).otherwise("score")).write_parquet(table)
+    assert replay(lake, pipeline.registry, pipeline.run.run_id).different == 1
+
+
+def test_scoring_again_without_news_makes_no_new_run(pipeline: Pipeline) -> None:
+    before = len(runs(pipeline.lake))
+    again = score(pipeline.lake, pipeline.registry, pipeline.version)
+    assert again.run_id == runs(pipeline.lake)[before - 1].run_id
+    assert len(runs(pipeline.lake)) == before
+
+
+def test_loading_in_parts_and_scoring_each_night_ends_where_one_load_does(
+    pipeline: Pipeline, ranking: pl.DataFrame, tmp_path: Path
+) -> None:
+    files = sorted((pipeline.source / "xml").rglob("*.xml"))
+    lake = Lake(tmp_path / "lake", clock=now, memory="1GB")
+    for part in (files[::2], files[1::2]):  # late files: the second load reaches into the first one's past
+        load(lake, *part)
+        last = score(lake, pipeline.registry, pipeline.version)
+    linked = [run.run_id for run in chain(lake, last.run_id)]
+    assert len(linked) == 2
+    with lake.reader() as reader:
+        found = reader.pl(f"select {', '.join(SCORED)} from ({ranking_sql(linked)}) order by ma_cskcb, ma_lk").cast(
+            {"amount_at_risk": pl.Float64, "expected_recoverable": pl.Float64}
+        )
+    resent = found.join(ranking, on=["ma_cskcb", "ma_lk"], how="inner", suffix="_one")
+    assert resent.height == ranking.height
+    different = resent.filter(pl.col("score") != pl.col("score_one"))
+    assert different.height == 0
+
+
+def test_more_improper_money_is_found_than_by_any_baseline(pipeline: Pipeline, ranking: pl.DataFrame) -> None:
+    with pipeline.lake.reader() as reader:
+        raw = reader.pl(
+            "select ma_cskcb, ma_lk, ma_loai_kcb, substr(ma_benh_chinh, 1, 3) as icd3, t_bhtt, t_thuoc, t_vtyt, "
+            "t_tongchi_bv, t_tongchi_bh, t_bncct, so_ngay_dtri from encounter"
+        )
+        named = reader.pl(
+            "select ma_cskcb, ma_lk, sum(amount) as rule_amount from signal "
+            "where not starts_with(source, 'expected_cost') group by all"
+        )
+    claims = (
+        ranking.select("ma_cskcb", "ma_lk", "score")
+        .join(raw, on=["ma_cskcb", "ma_lk"])
+        .join(named, on=["ma_cskcb", "ma_lk"], how="left")
+        .with_columns(pl.col("rule_amount").cast(pl.Float64).fill_null(0.0))
+    )
+    table = {q.ranking: q for q in evaluate(claims, read_truth(pipeline.source / "truth"), seed=1)}
+    ours = table.pop("minhbach")
+    assert len(table) == 6
+    assert {name for name, q in table.items() if q.money_found[0.02] >= ours.money_found[0.02]} == set()
+
+
+def test_run_scoring_refuses_an_empty_lake(pipeline: Pipeline, tmp_path: Path) -> None:
+    from models.scoring import NothingToScore
+
+    lake = Lake(tmp_path / "lake", clock=now)
+    with lake.writer("test"), pytest.raises(NothingToScore, match="minhbach ingest"):
+        run_scoring(lake, pipeline.registry.load(pipeline.version), model_version=1, bundle_sha256="x")
