@@ -85,8 +85,19 @@ class Part:
         }
 
 
-def excess_sentence(label: str, lang: Lang, *, observed: float, expected: float, high: float) -> str:
-    """What an excess over the expected cost says."""
+NOTABLE_HABIT = 1.5  # below this a doctor's habit is not worth a sentence
+
+
+def excess_sentence(label: str, lang: Lang, *, observed: float, expected: float, high: float, habit: float) -> str:
+    """What an excess over the expected cost says, with the doctor's habit where it is notable."""
+    often = ""
+    if habit >= NOTABLE_HABIT:
+        times = number(round(habit, 1), lang)
+        often = (
+            f"; bác sĩ (hoặc cơ sở) này vượt mức đó gấp {times} lần thường lệ"
+            if lang == "vi"
+            else f"; this doctor (or facility) lies above that {times} times as often as usual"
+        )
     figures = {
         "observed": dong(observed, lang),
         "expected": dong(expected, lang),
@@ -97,8 +108,8 @@ def excess_sentence(label: str, lang: Lang, *, observed: float, expected: float,
         return (
             "Chi phí {label} {observed}, cao hơn {excess} so với mức kỳ vọng {expected} của hồ sơ cùng chẩn đoán, "
             "tuổi, hình thức khám chữa bệnh; 95% hồ sơ như vậy không quá {high}"
-        ).format(label=label, **figures)
+        ).format(label=label, **figures) + often
     return (
         "Cost of {label} {observed}, {excess} above the {expected} expected for the same diagnosis, age and type of "
         "care; 95% of such claims stay under {high}"
-    ).format(label=label, **figures)
+    ).format(label=label, **figures) + often

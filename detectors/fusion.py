@@ -33,7 +33,7 @@ class Weights:
     deny: float = 0.9
     warn: float = 0.5
     info: float = 0.1
-    excess: float = 0.6  # times the excess's strength
+    excess: float = 0.35  # times the excess's strength; the doctor's habit then moves the odds
     outlier: float = (
         0.002  # share of the claim's money that a wholly strange shape adds to its place, not to its amount
     )
@@ -131,6 +131,7 @@ _SHARE = {
     "observed": pl.Float64,
     "allowed": pl.Float64,
     "high": pl.Float64,
+    "habit": pl.Float64,
 }
 
 
@@ -148,6 +149,7 @@ def _rule_shares(claims: pl.DataFrame, hits: pl.DataFrame, weights: Weights) -> 
                 pl.col("severity").replace_strict(prior, return_dtype=pl.Float64),
             ),
             high=pl.lit(None, dtype=pl.Float64),
+            habit=pl.lit(None, dtype=pl.Float64),
         )
         .select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
     )
@@ -181,12 +183,17 @@ def _excess_candidates(
             kind=pl.lit("detector"),
             scheme=pl.col("group").replace_strict(schemes, return_dtype=pl.String),
             severity=pl.lit("info"),
-            likelihood=pl.col("strength") * weights.excess,
+            likelihood=_moved(pl.col("strength") * weights.excess, pl.col("habit")),
             allowed=pl.col("expected"),
         )
         .filter(pl.col("amount") > 0)
         .select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
     )
+
+
+def _moved(likelihood: pl.Expr, odds_ratio: pl.Expr) -> pl.Expr:
+    """A likelihood whose odds are multiplied."""
+    return likelihood * odds_ratio / (1.0 - likelihood + likelihood * odds_ratio)
 
 
 def _credit(shares: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
@@ -230,7 +237,7 @@ def _words(shares: pl.DataFrame, rules: Sequence[Rule], lines: pl.DataFrame) -> 
             pl.col("amount", "recoverable").sum(),
             pl.col("observed").max(),
             pl.col("allowed").max(),
-            pl.col("high").max(),
+            pl.col("high", "habit").max(),
             pl.struct("line_table", "row_no").alias("lines"),
         )
         .sort(*CLAIM, "recoverable", "amount", "source", descending=[False, False, True, True, False])
@@ -308,7 +315,10 @@ def _part(
         fields, law, peers = rule.needs, rule.legal_basis, None
     else:
         group = groups[row["source"].removeprefix("expected_cost:")]
-        money = {"observed": row["observed"], "expected": row["allowed"], "high": row["high"]}
+        money = {
+            k: row[c]
+            for k, c in (("observed", "observed"), ("expected", "allowed"), ("high", "high"), ("habit", "habit"))
+        }
         text_vi = excess_sentence(group.label_vi, "vi", **money)
         text_en = excess_sentence(group.label_en, "en", **money)
         fields, law, peers = (group.column,), None, "diagnosis, age, sex, type of care, facility rank"

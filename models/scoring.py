@@ -70,7 +70,6 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
     matrix = build_matrix(tables, "encounter", columns=list(dict.fromkeys(needed)))
     found = run_rules(tables)
     encounter = _native(tables.encounter)
-    doctor = _native(main_doctor(tables)).select(*CLAIM, "doctor")
     claims = encounter.select(
         *CLAIM,
         "month",
@@ -83,7 +82,8 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
         "ma_benh_chinh",
         pl.col("t_bhtt").cast(pl.Float64),
         pl.col("t_tongchi_bh").cast(pl.Float64),
-    ).join(doctor, on=CLAIM, how="left")
+    )
+    claims = with_doctor(claims, tables)
     hits = found.hits
     if targets is not None:
         keys = targets.select(CLAIM)
@@ -96,7 +96,7 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
     fused: Fused = fuse(
         claims.sort(CLAIM),
         hits=hits,
-        excess=bundle.expected_cost.excess(matrix),
+        excess=bundle.expected_cost.excess(with_doctor(matrix, tables)),
         outliers=outliers,
         lines=_lines(tables, claims),
         rules=rules(),
@@ -105,6 +105,12 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
     )
     signals = fused.signals.join(claims.select(*CLAIM, "month", "version"), on=CLAIM, how="left", maintain_order="left")
     return Scored(claims=fused.claims, signals=signals, rule_runs=found.runs)
+
+
+def with_doctor(rows: pl.DataFrame, tables: ClaimTables) -> pl.DataFrame:
+    """`rows` of encounters with the main doctor of each in column `doctor`."""
+    doctor = _native(main_doctor(tables)).select(*CLAIM, "doctor")
+    return rows.join(doctor, on=CLAIM, how="left", maintain_order="left")
 
 
 def _strength(score: pl.Series) -> pl.Series:

@@ -22,7 +22,7 @@ from detectors.outliers.tails import TailDetector
 from detectors.statistical.expected_cost import COST_GROUPS, ExpectedCost
 from features.matrix import build_matrix
 from models.bundle import Bundle
-from models.scoring import LEVELS, score_tables
+from models.scoring import LEVELS, score_tables, with_doctor
 
 if TYPE_CHECKING:
     from data.lake import Reader
@@ -79,7 +79,7 @@ def train(
     if dates.height < MIN_ENCOUNTERS:
         raise TooFewClaims(dates.height)
     step("features")
-    matrix = build_matrix(tables, "encounter")
+    matrix = with_doctor(build_matrix(tables, "encounter"), tables)
     cut = dates["day"].sort()[int(dates.height * (1 - HOLDOUT))]
     early = matrix.join(dates.filter(pl.col("day") < cut), on=["ma_cskcb", "ma_lk"], how="semi", maintain_order="left")
     late = matrix.join(dates.filter(pl.col("day") >= cut), on=["ma_cskcb", "ma_lk"], how="semi", maintain_order="left")
@@ -124,7 +124,7 @@ def train(
     parameters = {
         **{k: v for k, v in fitted.trained.items() if k != "rule_versions"},
         "holdout_from": cut.isoformat(),
-        "features": len(matrix.columns) - 2,
+        "features": len(matrix.columns) - 3,
         "rules": len(rules()),
     }
     return Trained(bundle=bundle, parameters=parameters, metrics=metrics)

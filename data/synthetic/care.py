@@ -351,7 +351,7 @@ class Care:
         doctor = team[patient.index % len(team)]
         shift = patient.index % 2
         begin = OPEN + 5 + shift * 350
-        visit = self._visit(f, patient, disease, EPISODE, days[0] * DAY + begin + dice.between(0, 12), doctor,
+        visit = self._visit(f, patient, disease, EPISODE, days[0] * DAY + begin + dice.between(0, 6), doctor,
                             self.route(f, patient, first, emergency=False, stay=False))  # fmt: skip
         machine = f.machines["dialysis"][(patient.index // 4) % len(f.machines["dialysis"])].code
         epo_filter = self.supplies["filter"]

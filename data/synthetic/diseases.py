@@ -1,8 +1,8 @@
 """What people come with and what honest care gives them: the diagnoses of the synthetic world.
 
 The tables `tables/acute.csv`, `chronic.csv`, `stays.csv` and `cancer.csv` hold one diagnosis a row. A plan is written
-in a small notation: "key chance; key chance; …" for tests and procedures, "key chance 1x3x5" for drugs (dose x times a day
-x days; a stay's daily drugs have no days) and "key chance quantity" for supplies. Codes, prices and chances are
+in a small notation: "key chance; key chance; …" for tests and procedures, "key chance 1x3x5" for drugs (dose x times a
+day x days; a stay's daily drugs have no days) and "key chance quantity" for supplies. Codes, prices and chances are
 plausible inventions, not any real list.
 """
 

@@ -23,6 +23,7 @@ from data.synthetic.world import Facility, Patient, World
 LIGHT_SHARE = 0.006  # claims with a scheme worth little, of all claims
 HEAVY_SHARE = (0.0075, 0.0125)  # claims with a dear one: usual, and most when money is short
 MONEY_SHARE = (0.025, 0.033)  # improper part of what the fund pays
+LARGEST = 0.01  # one deed, as a part of all the fund has paid so far: nobody dares more
 STRAY = 0.15  # part of the improper claims that comes from anyone
 
 
@@ -227,7 +228,7 @@ class Underworld:
         for other in made:
             price(other, clock)
         gain = visit.fund - before + sum(v.fund for v in made)
-        if gain <= 0:
+        if gain <= 0 or gain > self.money * LARGEST:
             keep.restore(clock)
             return False
         guilty = made or [visit]

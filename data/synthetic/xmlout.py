@@ -7,6 +7,7 @@ whether a claim is honest.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from xml.sax.saxutils import escape
@@ -46,6 +47,7 @@ _SHAPE: dict[str, tuple[tuple[str, ...], str]] = {  # the elements around the ro
     "XML5": (("CHITIEU_CHITIET_DIENBIENLAMSANG", "DSACH_CHI_TIET_DIEN_BIEN_BENH"), "CHI_TIET_DIEN_BIEN_BENH"),
     "XML7": ((), "CHI_TIEU_DU_LIEU_GIAY_RA_VIEN"),
 }
+_LINES = re.compile(".{1,76}")
 _AROUND = {
     table: ("".join(f"<{n}>" for n in names), "".join(f"</{n}>" for n in reversed(names)))
     for table, (names, _) in _SHAPE.items()
@@ -96,7 +98,7 @@ class Printer:
         self.clock = clock
         self._codes = [f.code for f in facilities]
         self._templates = {cdata: {table: template(table, cdata=cdata) for table in _FILLED} for cdata in (True, False)}
-        self._packages = {d: str(clock.base_salary(d) * 45) for d in range(0, clock.days, 28)}
+        self._caps = [str(clock.base_salary(d) * 45) for d in range(clock.days)]
 
     def hoso(self, visit: Visit, ma_lk: str, *, paid: bool) -> str:
         """The HOSO element: all tables of one encounter. `paid` fills NGAY_TTOAN."""
@@ -135,8 +137,8 @@ class Printer:
         departments = ";".join(dict.fromkeys([*(line.department for line in v.lines), *([v.ward] if v.ward else [])]))
         return row % (
             ma_lk, 1, f"{(p.index * 7919 + f.index * 104_729) % 10**8:08d}", safe(f"NGƯỜI BỆNH {p.index:07d}"),
-            p.citizen, p.born_text, p.sex, p.blood, "000", "01", p.job, f"Tỉnh thử {p.province}", p.province, p.commune, v.phone,
-            p.card, self._codes[p.home], p.card_from, p.card_to, safe(v.disease.complaint),
+            p.citizen, p.born_text, p.sex, p.blood, "000", "01", p.job, f"Tỉnh thử {p.province}", p.province,
+            p.commune, v.phone, p.card, self._codes[p.home], p.card_from, p.card_to, safe(v.disease.complaint),
             safe(v.disease.complaint) if v.stay else "", name, name, v.disease.code, ";".join(v.secondary), v.route,
             v.disease.injury, text(v.start), text(v.admitted) if v.stay else "", text(v.end), v.days,
             "Nội khoa" if not v.stay else "Nội trú", v.result, v.discharge, text(v.left) if paid else "",
@@ -169,11 +171,11 @@ class Printer:
             supply = i.kind == "supply"
             price = thousandths(line.unit_price)
             package = i.implant
-            cap = self._packages[v.start // DAY // 28 * 28] if package else ""
+            cap = self._caps[v.start // DAY] if package else ""
             found.append(row % (
                 ma_lk, n, "" if supply else service_code(line), i.code if supply else "", i.group,
-                "G1" if package else "", safe(i.name) if supply else "", "" if supply else safe(i.name), i.unit, 1, thousandths(line.quantity),
-                price, price, tender(i, code, year) if supply else "", line.service_ratio,
+                "G1" if package else "", safe(i.name) if supply else "", "" if supply else safe(i.name), i.unit, 1,
+                thousandths(line.quantity), price, price, tender(i, code, year) if supply else "", line.service_ratio,
                 line.cover_ratio, money(line.bv), money(line.bh), cap,
                 percent, 0, 0, 0, 0, 0, money(line.bv - line.bh), money(line.bh - line.fund), money(line.fund),
                 line.department, line.bed, line.doctor, line.performer, text(line.ordered), text(line.done),
@@ -254,5 +256,5 @@ def _filehoso(name: str, rows: list[str], manner: str) -> str:
     inner = f"{opening}{''.join(rows)}{closing}"
     if manner != "inline":
         raw = base64.b64encode(b'<?xml version="1.0" encoding="utf-8"?>' + inner.encode()).decode("ascii")
-        inner = raw if manner == "plain" else "\n".join(raw[i : i + 76] for i in range(0, len(raw), 76))
+        inner = raw if manner == "plain" else "\n".join(_LINES.findall(raw))
     return f"<FILEHOSO><LOAIHOSO>{name}</LOAIHOSO><NOIDUNGFILE>{inner}</NOIDUNGFILE></FILEHOSO>\n"

@@ -90,6 +90,7 @@ CATEGORIES: tuple[str, ...] = (
 NUMBERS: tuple[str, ...] = ("age", "female", "diagnoses", "emergency", "referred_in", "visits_365d")
 STAY: tuple[str, ...] = ("stay_nights",)
 
+HABIT_PRIOR = 4.0  # claims above the 95th percentile that a facility or doctor must show to count for half
 PRIOR_ROWS = 25.0  # a category seen this often counts for half against the whole: rare diagnoses borrow strength
 QUANTILE = 0.95
 MIN_PAID_ROWS = 200  # below this a group is too rare to learn; its excess is then never raised
@@ -104,6 +105,7 @@ class _GroupModel:
     tail: TailReference
     encoding: Mapping[str, Mapping[str, float]]
     centre: float
+    habits: Mapping[str, float]
 
 
 class ExpectedCost:
@@ -119,7 +121,7 @@ class ExpectedCost:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Columns of the encounter matrix that are read."""
+        """Columns of the encounter matrix that are read; beside them `fit` and `excess` need `doctor` (main doctor)."""
         return (*CATEGORIES, *NUMBERS, *STAY, *(g.column for g in COST_GROUPS))
 
     def fit(self, x: pl.DataFrame, *, seed: int) -> Self:
@@ -148,23 +150,27 @@ class ExpectedCost:
                 "random_state": seed,
                 "early_stopping": False,
             }
-            mean = booster(loss="poisson", **shape).fit(design, cost / _THOUSAND)
             high = booster(loss="quantile", quantile=QUANTILE, **shape).fit(design, log_cost)
             frozen_high = TreeEnsemble.from_boosting(high)
-            above = log_cost - np.maximum(frozen_high.predict(design), 0.0)
+            limit = np.expm1(np.maximum(frozen_high.predict(design), 0.0))
+            # cut at twice its own 95th percentile: one absurd claim must not teach its own norm
+            mean = booster(loss="poisson", **shape).fit(design, np.minimum(cost / _THOUSAND, 2.0 * limit))
+            above = log_cost - np.log1p(limit)
             self._models[group.name] = _GroupModel(
                 mean=TreeEnsemble.from_boosting(mean),
                 high=frozen_high,
                 tail=TailReference.fit(above[cost > 0]),
                 encoding=encoding,
                 centre=centre,
+                habits=_learn_habits(x, above > 0),
             )
 
     def excess(self, x: pl.DataFrame) -> pl.DataFrame:
         """One row a claim and cost group above expectation.
 
         Columns: ma_cskcb, ma_lk, group, observed, expected, high (95th percentile), excess (observed - expected; VND of
-        covered cost), tail (probability of lying so high among claims of this kind), strength (0 to 1).
+        covered cost), tail (probability of lying so high among claims of this kind), strength (0 to 1), habit (how many times
+        as often as others the doctor, else the facility, lay above the 95th percentile in training).
         """
         parts: list[pl.DataFrame] = []
         for group in COST_GROUPS:
@@ -182,6 +188,7 @@ class ExpectedCost:
                 pl.Series("excess", np.maximum(cost - expected, 0.0)).round(2),
                 pl.Series("tail", tail).round(8),
                 pl.Series("strength", strength_of(tail)).round(6),
+                _habit(x, self._models[group.name].habits).alias("habit"),
             )
             parts.append(frame.filter((pl.col("observed") > pl.col("high")) & (pl.col("strength") > 0)))
         if not parts:
@@ -196,7 +203,8 @@ class ExpectedCost:
         known = next(g for g in COST_GROUPS if g.name == group)
         design = _design(x, known, model.encoding, model.centre)
         expected = np.exp(np.minimum(model.mean.predict(design), 20.0)) * _THOUSAND
-        return expected, np.expm1(np.maximum(model.high.predict(design), 0.0)) * _THOUSAND
+        high = np.expm1(np.maximum(model.high.predict(design), 0.0)) * _THOUSAND
+        return np.minimum(expected, high), high
 
     def state(self) -> DetectorState:
         """Trees, encodings and tail references."""
@@ -205,7 +213,12 @@ class ExpectedCost:
         for name, model in self._models.items():
             arrays |= model.mean.arrays(f"{name}.mean") | model.high.arrays(f"{name}.high")
             arrays[f"{name}.tail"] = model.tail.values
-            meta["groups"][name] = {"encoding": model.encoding, "centre": model.centre, "tail_rows": model.tail.rows}
+            meta["groups"][name] = {
+                "encoding": model.encoding,
+                "centre": model.centre,
+                "tail_rows": model.tail.rows,
+                "habits": model.habits,
+            }
         return DetectorState(kind=self.name, meta=meta, arrays=arrays)
 
     @classmethod
@@ -219,6 +232,7 @@ class ExpectedCost:
                     tail=TailReference(state.arrays[f"{name}.tail"], meta["tail_rows"]),
                     encoding=meta["encoding"],
                     centre=meta["centre"],
+                    habits=meta["habits"],
                 )
                 for name, meta in state.meta["groups"].items()
             }
@@ -235,6 +249,7 @@ EXCESS_COLUMNS: Mapping[str, pl.DataType] = {
     "excess": pl.Float64(),
     "tail": pl.Float64(),
     "strength": pl.Float64(),
+    "habit": pl.Float64(),
 }
 
 
@@ -264,6 +279,48 @@ def _learn_encoding(x: pl.DataFrame, target: NDArray[np.float64]) -> tuple[dict[
             for key, total, rows in grouped.iter_rows()
         }
     return learned, centre
+
+
+def _learn_habits(x: pl.DataFrame, above: NDArray[np.bool_]) -> dict[str, float]:
+    """How often each facility and doctor lies above its claims' 95th percentile, over how often all do.
+
+    Gamma-Poisson shrinkage: a facility is drawn towards everyone, a doctor towards the facility, so that few claims
+    make no habit.
+    """
+    rate = float(above.mean())
+    if rate == 0:
+        return {}
+    seen = x.select("ma_cskcb", "doctor").with_columns(pl.Series("above", above))
+    facilities = seen.group_by("ma_cskcb").agg(pl.col("above").sum().alias("k"), pl.len().alias("n"))
+    facilities = facilities.with_columns(habit=(pl.col("k") + HABIT_PRIOR) / (pl.col("n") * rate + HABIT_PRIOR))
+    doctors = (
+        seen.drop_nulls("doctor")
+        .group_by("ma_cskcb", "doctor")
+        .agg(pl.col("above").sum().alias("k"), pl.len().alias("n"))
+        .join(facilities.select("ma_cskcb", usual="habit"), on="ma_cskcb")
+        .with_columns(habit=(pl.col("k") + HABIT_PRIOR * pl.col("usual")) / (pl.col("n") * rate + HABIT_PRIOR))
+    )
+    keyed = pl.concat(
+        [
+            facilities.select(pl.col("ma_cskcb").alias("key"), "habit"),
+            doctors.select(pl.format("{}:{}", "ma_cskcb", "doctor").alias("key"), "habit"),
+        ]
+    ).sort("key")
+    return {key: round(habit, 6) for key, habit in keyed.iter_rows()}
+
+
+def _habit(x: pl.DataFrame, habits: Mapping[str, float]) -> pl.Series:
+    """The doctor's habit, else the facility's, else 1: who was not seen in training is like everyone."""
+    keys = x.select(
+        doctor=pl.format("{}:{}", "ma_cskcb", "doctor"),
+        facility=pl.col("ma_cskcb"),
+    )
+    if not habits:
+        return pl.Series("habit", [1.0] * x.height, dtype=pl.Float64)
+    known = [
+        keys[name].replace_strict(habits, default=None, return_dtype=pl.Float64) for name in ("doctor", "facility")
+    ]
+    return pl.select(pl.coalesce(*known).fill_null(1.0).alias("habit"))["habit"]
 
 
 def _design(

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from data.schema import columns
+from data.schema import ClaimTables, columns
 from features.base import KEYS, FeatureBuilder, Level, discover
 from features.matrix import TEXT_BUILDERS, numeric_columns, text_columns
 from features.names import NAMES, UNITS
@@ -59,26 +59,33 @@ def _blank(claims: Claims) -> Claims:
 
 
 DRAWINGS = {"ordinary": ORDINARY, "blank": _blank(ORDINARY), "empty": draw()}
-by_drawing = pytest.mark.parametrize("claims", DRAWINGS.values(), ids=DRAWINGS.keys())
+Tables = dict[tuple[str, Engine], ClaimTables]
 
 
-def built(builder: FeatureBuilder, claims: Claims, engine: Engine = "polars") -> pl.DataFrame:
+@pytest.fixture(name="tables", scope="module")
+def frames_of_all_drawings() -> Tables:
+    return {(name, engine): drawn.tables(engine) for name, drawn in DRAWINGS.items() for engine in get_args(Engine)}
+
+
+def built(builder: FeatureBuilder, tables: ClaimTables) -> pl.DataFrame:
     """The builder's frame, sorted, numbers as Float64."""
-    frame = nw.to_native(builder.build(claims.tables(engine)).collect("polars"))
+    frame = nw.to_native(builder.build(tables).collect("polars"))
     keys = KEYS[builder.level]
     dtype = pl.String() if builder.name in TEXT_BUILDERS else pl.Float64()
     return frame.select(*keys, *(pl.col(c).cast(dtype) for c in builder.columns)).sort(keys)
 
 
 @by_name
-@by_drawing
-def test_gives_its_columns_once_an_entity_and_equal_on_both_engines(builder: FeatureBuilder, claims: Claims) -> None:
-    here, there = built(builder, claims), built(builder, claims, "duckdb")
-    lazily = builder.build(claims.tables())
+@pytest.mark.parametrize("drawing", DRAWINGS)
+def test_gives_its_columns_once_an_entity_and_equal_on_both_engines(
+    builder: FeatureBuilder, drawing: str, tables: Tables
+) -> None:
+    here, there = built(builder, tables[drawing, "polars"]), built(builder, tables[drawing, "duckdb"])
+    lazily = builder.build(tables[drawing, "polars"])
     assert set(lazily.collect_schema().names()) == {*KEYS[builder.level], *builder.columns}
     assert not here.select(KEYS[builder.level]).is_duplicated().any()
     if builder.level == "encounter":
-        assert here.height == len(claims.encounter)
+        assert here.height == len(DRAWINGS[drawing].encounter)
     numbers = [here.get_column(c) for c, dtype in here.schema.items() if dtype == pl.Float64()]
     assert [n.name for n in numbers if not n.drop_nulls().is_finite().all()] == []
     assert_frame_equal(here, there, rel_tol=1e-9, abs_tol=1e-9)
@@ -86,7 +93,7 @@ def test_gives_its_columns_once_an_entity_and_equal_on_both_engines(builder: Fea
 
 @by_name
 def test_is_pure(builder: FeatureBuilder) -> None:
-    assert_frame_equal(built(builder, ORDINARY), built(builder, ORDINARY), check_exact=True)
+    assert_frame_equal(built(builder, ORDINARY.tables()), built(builder, ORDINARY.tables()), check_exact=True)
 
 
 @by_name

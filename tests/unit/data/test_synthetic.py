@@ -9,11 +9,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from data.schema import fields, reference
 from data.synthetic import GenerateReport, generate
@@ -30,7 +32,7 @@ ROWS = {"XML1": "TONG_HOP", "XML2": "CHI_TIET_THUOC", "XML3": "CHI_TIET_DVKT", "
 class Claim:
     """One HOSO read back."""
 
-    def __init__(self, hoso: etree._Element) -> None:
+    def __init__(self, hoso: Any) -> None:
         self.tables: dict[str, list[Row]] = defaultdict(list)
         for part in hoso.iter("FILEHOSO"):
             name, content = part.findtext("LOAIHOSO") or "", part.find("NOIDUNGFILE")
@@ -119,8 +121,9 @@ def test_improper_shares_are_those_of_the_field(world: World) -> None:
     improper = world.truth.filter(pl.col("improper_amount") > 0)
     fund = sum((amount(c.head, "T_BHTT") for c in world.claims.values()), Decimal(0))
     assert 0.008 < improper.height / 3000 < 0.022
-    assert 0.019 < improper["improper_amount"].sum() / float(fund) < 0.041
-    assert improper["improper_amount"].sum() / float(fund) == pytest.approx(world.report.improper_share_of_money)
+    share = sum(improper["improper_amount"].to_list()) / float(fund)
+    assert 0.019 < share < 0.041
+    assert share == pytest.approx(world.report.improper_share_of_money)
     kinds = Counter(world.truth["kind"].to_list())
     assert set(kinds) == {"fraud", "abuse", "error", "legit_outlier", "dirty", "normal"}
     assert kinds["legit_outlier"] + kinds["dirty"] < 150
@@ -211,7 +214,7 @@ def test_honest_people_are_in_one_place(world: World) -> None:
             stays_of[claim.head["MA_THE_BHYT"]].append((claim.head["NGAY_VAO"], claim.head["NGAY_RA"]))
     for visits in stays_of.values():
         visits.sort()
-        assert all(end < start for (_, end), (start, _) in zip(visits, visits[1:], strict=False))
+        assert all(end < start for (_, end), (start, _) in pairwise(visits))
 
 
 def test_codes_exist_and_suit_age_and_sex(world: World) -> None:
@@ -257,9 +260,9 @@ def test_every_scheme_occurs_and_few_carry_it(world: World) -> None:
     assert set(world.report.schemes) == {s.id for s in schemes()}
     entities = pl.read_parquet(world.folder / "truth" / "entities.parquet")
     facility = entities.filter(pl.col("level") == "facility").group_by("id").agg(pl.col("improper_amount").sum())
-    most = facility.sort("improper_amount", descending=True)["improper_amount"]
-    assert most.sum() == pytest.approx(world.truth["improper_amount"].sum())
-    assert most.head(4).sum() > 0.5 * most.sum()
+    most = sorted(facility["improper_amount"].to_list(), reverse=True)
+    assert sum(most) == pytest.approx(sum(world.truth["improper_amount"].to_list()))
+    assert sum(most[:4]) > 0.5 * sum(most)
     doctors = entities.filter(pl.col("level") == "doctor")["id"].to_list()
     assert doctors
     assert all(":" in d for d in doctors)
@@ -278,7 +281,7 @@ def test_signatures_are_there(world: World) -> None:
         assert sum(r["MA_NHOM"] == "13" for r in claim.services) >= 2
     for claim in world.of("DIALYSIS_CHRONIC_COUNT"):
         days = sorted({r["NGAY_TH_YL"][:8] for r in claim.services if r["MA_DICH_VU"].startswith("02.0495")})
-        gaps = [(date.fromisoformat(b) - date.fromisoformat(a)).days for a, b in zip(days, days[1:], strict=False)]
+        gaps = [(date.fromisoformat(b) - date.fromisoformat(a)).days for a, b in pairwise(days)]
         assert 1 in gaps, "sessions on two days running"
     for claim in world.of("SPLIT_EPISODE"):
         card, start = claim.head["MA_THE_BHYT"], moment(claim.head["NGAY_VAO"])
