@@ -1,0 +1,181 @@
+"""The battery every statistical detector passes: own row only, in range, repeatable, no training row kept."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import detectors.outliers
+from detectors.statistical.expected_cost import COST_GROUPS, ExpectedCost
+
+DETECTORS = [
+    importlib.import_module(f"detectors.outliers.{info.name}").DETECTOR
+    for info in pkgutil.iter_modules(detectors.outliers.__path__)
+]
+
+
+def matrix(names: tuple[str, ...], rows: int = 1_200, seed: int = 0) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pl.DataFrame({name: rng.exponential(size=rows).round(6) for name in names})
+    holes = frame.with_columns(pl.when(pl.int_range(pl.len()) % 17 != 3).then(pl.all()))
+    return holes.with_columns(
+        ma_loai_kcb=pl.Series(rng.choice(["01", "03"], rows)),
+        ma_cskcb=pl.Series(rng.choice(["98001", "98002"], rows)),
+        ma_lk=pl.int_range(rows).cast(pl.String),
+    )
+
+
+@pytest.fixture(scope="module", params=DETECTORS, ids=lambda kind: kind.name)
+def fitted(request: pytest.FixtureRequest) -> tuple[Any, pl.DataFrame]:
+    names = request.param().feature_names
+    x = matrix(names)
+    return request.param().fit(x, seed=3), x
+
+
+def test_scores_lie_between_nought_and_one(fitted: tuple[Any, pl.DataFrame]) -> None:
+    detector, x = fitted
+    scores = detector.score(x)
+    assert scores.is_finite().all()
+    assert scores.is_between(0, 1).all()
+    assert scores.n_unique() > 50
+
+
+def test_a_row_scores_the_same_alone_shuffled_and_in_the_batch(fitted: tuple[Any, pl.DataFrame]) -> None:
+    detector, x = fitted
+    whole = detector.score(x)
+    shuffled = x.with_row_index("i").sample(fraction=1, shuffle=True, seed=8)
+    again = pl.DataFrame({"i": shuffled["i"], "s": detector.score(shuffled.drop("i"))}).sort("i")["s"]
+    assert again.to_list() == whole.to_list()
+    assert [detector.score(x[i : i + 1])[0] for i in range(40)] == whole[:40].to_list()
+
+
+def test_one_seed_gives_one_result(fitted: tuple[Any, pl.DataFrame]) -> None:
+    detector, x = fitted
+    assert type(detector)().fit(x, seed=3).score(x).to_list() == detector.score(x).to_list()
+
+
+def test_the_state_holds_no_training_row_and_reads_back_equal(fitted: tuple[Any, pl.DataFrame]) -> None:
+    detector, x = fitted
+    state = detector.state()
+    assert type(detector).from_state(state).score(x).to_list() == detector.score(x).to_list()
+    more = type(detector)().fit(pl.concat([x, matrix(detector.feature_names, 6_000, 9)]), seed=3).state()
+    rows = x.select(detector.feature_names).to_numpy()
+    for array in state.arrays.values():
+        assert array.dtype != object
+        assert array.ndim == 1 or array.shape[0] != rows.shape[0]
+    assert sum(a.nbytes for a in more.arrays.values()) < 3 * sum(a.nbytes for a in state.arrays.values())
+
+
+def test_contributions_add_up_to_the_log_odds(fitted: tuple[Any, pl.DataFrame]) -> None:
+    detector, x = fitted
+    score = detector.score(x).clip(1e-6, 1 - 1e-6).to_numpy()
+    parts = detector.contributions(x)
+    assert parts.columns == list(detector.feature_names)
+    np.testing.assert_allclose(parts.to_numpy().sum(axis=1), np.log(score / (1 - score)), atol=1e-6)
+
+
+def test_constant_and_empty_columns_are_not_strange(fitted: tuple[Any, pl.DataFrame]) -> None:
+    detector, x = fitted
+    flat = x.with_columns(pl.lit(1.0).alias(name) for name in detector.feature_names)
+    scores = type(detector)().fit(flat, seed=1).score(flat)
+    assert scores.is_finite().all()
+    assert scores.max() == 0.0
+    empty = x.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in detector.feature_names)
+    assert type(detector)().fit(empty, seed=1).score(empty).is_finite().all()
+
+
+# the expected cost speaks in money, so it has its own promises
+
+
+@pytest.fixture(scope="module")
+def costs() -> pl.DataFrame:
+    rng = np.random.default_rng(2)
+    rows = 3_000
+    severe = rng.random(rows) < 0.3
+    frame = pl.DataFrame(
+        {
+            "ma_cskcb": rng.choice(["98001", "98002", "98003"], rows),
+            "ma_lk": [str(i) for i in range(rows)],
+            "doctor": rng.choice(["a", "b"], rows),
+            "ma_loai_kcb": np.where(severe, "03", "01"),
+            "icd3": rng.choice(["I10", "J18", "K35"], rows),
+            "icd_letter": "X",
+            "facility_rank": "2",
+            "facility_level": "co_ban",
+            "department": "K01",
+            "age_band": "30-44",
+            "age": rng.integers(1, 90, rows).astype(float),
+            "female": rng.integers(0, 2, rows).astype(float),
+            "diagnoses": 1.0,
+            "emergency": 0.0,
+            "referred_in": 0.0,
+            "visits_365d": 1.0,
+            "stay_nights": np.where(severe, 5.0, 0.0),
+        }
+    )
+    money = {g.column: np.where(severe, 900_000, 90_000) * rng.lognormal(0, 0.3, rows) for g in COST_GROUPS}
+    return frame.with_columns(**{name: pl.Series(values).round(0) for name, values in money.items()})
+
+
+@pytest.fixture(scope="module")
+def expected(costs: pl.DataFrame) -> ExpectedCost:
+    return ExpectedCost().fit(costs, seed=1)
+
+
+def test_about_one_in_twenty_lies_above_its_95th_percentile(expected: ExpectedCost, costs: pl.DataFrame) -> None:
+    for group in COST_GROUPS:
+        limits = expected.high(costs, group.name)
+        assert limits is not None
+        assert 0.02 < (costs[group.column].to_numpy() > limits[1]).mean() < 0.09
+
+
+def test_an_inflated_bill_stands_out_by_its_own_excess(expected: ExpectedCost, costs: pl.DataFrame) -> None:
+    one = costs.filter(pl.col("ma_loai_kcb") == "01").head(1).with_columns(cost_lab=pl.lit(2_000_000.0))
+    found = expected.excess(one).filter(pl.col("group") == "lab").row(0, named=True)
+    assert found["observed"] == 2_000_000
+    assert 50_000 < found["expected"] < 200_000
+    assert found["excess"] == pytest.approx(found["observed"] - found["expected"], abs=0.02)
+    assert found["strength"] == pytest.approx(1.0, abs=0.35)
+
+
+def test_an_excess_does_not_depend_on_its_batch(expected: ExpectedCost, costs: pl.DataFrame) -> None:
+    whole = expected.excess(costs)
+    some = costs.join(whole.select("ma_cskcb", "ma_lk").unique(), on=["ma_cskcb", "ma_lk"], how="semi").head(30)
+    alone = pl.concat([expected.excess(some[i : i + 1]) for i in range(some.height)])
+    together = whole.join(some.select("ma_cskcb", "ma_lk"), on=["ma_cskcb", "ma_lk"], how="semi")
+    keys = ["ma_cskcb", "ma_lk", "group"]
+    assert alone.sort(keys).equals(together.sort(keys))
+
+
+def test_a_padded_stay_does_not_explain_its_own_bed_days(expected: ExpectedCost, costs: pl.DataFrame) -> None:
+    stay = costs.filter(pl.col("ma_loai_kcb") == "03").head(1)
+    longer = stay.with_columns(stay_nights=pl.lit(40.0))
+    assert expected.high(stay, "bed")[0] == expected.high(longer, "bed")[0]  # type: ignore[index]
+
+
+def test_a_doctors_habit_is_learned_and_a_newcomer_has_none(costs: pl.DataFrame) -> None:
+    often = (pl.col("doctor") == "a") & (pl.col("ma_cskcb") == "98001") & (pl.int_range(pl.len()) % 3 == 0)
+    inflated = costs.with_columns(cost_lab=pl.when(often).then(pl.col("cost_lab") * 4).otherwise("cost_lab"))
+    detector = ExpectedCost().fit(inflated, seed=1)
+    found = detector.excess(inflated).filter(pl.col("group") == "lab").join(costs, on=["ma_cskcb", "ma_lk"])
+    mine = found.filter((pl.col("doctor") == "a") & (pl.col("ma_cskcb") == "98001"))["habit"][0]
+    others = found.filter(pl.col("ma_cskcb") == "98003")["habit"].max()
+    assert mine > 2 > others  # type: ignore[operator]
+    stranger = inflated.filter(often).head(1).with_columns(ma_cskcb=pl.lit("97001"), doctor=pl.lit("z"))
+    assert detector.excess(stranger).filter(pl.col("group") == "lab")["habit"].to_list() == [1.0]
+
+
+def test_expected_cost_reads_back_equal(expected: ExpectedCost, costs: pl.DataFrame) -> None:
+    assert ExpectedCost.from_state(expected.state()).excess(costs).equals(expected.excess(costs))
+
+
+def test_a_cost_group_too_rare_to_learn_is_never_raised(costs: pl.DataFrame) -> None:
+    rare = costs.with_columns(cost_supply=pl.when(pl.int_range(pl.len()) < 20).then(1e9).otherwise(0.0))
+    detector = ExpectedCost().fit(rare, seed=1)
+    assert detector.high(rare, "supply") is None
+    assert "supply" not in detector.excess(rare)["group"].to_list()

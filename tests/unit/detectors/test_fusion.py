@@ -1,0 +1,165 @@
+"""Fusion: money is counted once, the parts add up, and the words carry the figures."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+import pytest
+
+from detectors.base import HIT_COLUMNS, rules
+from detectors.fusion import Weights, fuse
+from detectors.statistical.expected_cost import EXCESS_COLUMNS
+
+KEY = {"ma_cskcb": "98001", "ma_lk": "1"}
+BED = next(r for r in rules() if r.id == "BED-01")  # deny
+DUP = next(r for r in rules() if r.id == "TOT-11")
+STAY = next(r for r in rules() if r.id == "REA-01")  # warn
+
+
+def run(
+    *hits: dict[str, Any],
+    excess: tuple[dict[str, Any], ...] = (),
+    t_bhtt: float | None = 1_000_000,
+    strangeness: float = 0.0,
+    weights: Weights | None = None,
+) -> dict[str, Any]:
+    claims = pl.DataFrame(
+        [{**KEY, "t_bhtt": t_bhtt, "t_tongchi_bh": 1_250_000.0}], schema_overrides={"t_bhtt": pl.Float64}
+    )
+    columns = {**HIT_COLUMNS, "source": pl.String(), "scheme": pl.String(), "severity": pl.String()}
+    lines = pl.DataFrame(
+        [{**KEY, "line_table": "service_line", "row_no": n, "ma_nhom": 1, "t_bhtt": 100_000.0} for n in (1, 2, 3)],
+        schema_overrides={"row_no": pl.Int32, "ma_nhom": pl.Int32},
+    )
+    fused = fuse(
+        claims,
+        hits=pl.DataFrame([{**KEY, **h} for h in hits], schema=columns),
+        excess=pl.DataFrame([{**KEY, **e} for e in excess], schema=EXCESS_COLUMNS),
+        outliers=pl.DataFrame([{**KEY, "strangeness": strangeness}]),
+        lines=lines,
+        rules=rules(),
+        weights=weights or Weights(),
+        pivot=100_000.0,
+    )
+    return {**fused.claims.row(0, named=True), "signals": fused.signals}
+
+
+def line(rule: Any, row_no: int, amount: float) -> dict[str, Any]:
+    return {
+        "line_table": "service_line",
+        "row_no": row_no,
+        "amount": amount,
+        "observed": 3.0,
+        "allowed": 2.0,
+        "source": rule.ref,
+        "scheme": rule.scheme,
+        "severity": rule.severity,
+    }
+
+
+def whole(rule: Any, amount: float) -> dict[str, Any]:
+    return line(rule, 0, amount) | {"line_table": None, "row_no": None}
+
+
+def above(amount: float, strength: float = 1.0, habit: float = 1.0) -> dict[str, Any]:
+    return {
+        "group": "lab",
+        "observed": 300_000.0 + amount,
+        "expected": 300_000.0,
+        "high": 310_000.0,
+        "excess": amount,
+        "tail": 0.0001,
+        "strength": strength,
+        "habit": habit,
+    }
+
+
+def test_nothing_found_is_a_score_of_nought_and_says_so() -> None:
+    found = run()
+    assert (found["score"], found["amount_at_risk"], found["flagged"]) == (0.0, 0.0, False)
+    assert found["schemes"] == []
+    assert found["evidence"] == "[]"
+    assert "Chưa thấy dấu hiệu" in found["reason_vi"]
+
+
+def test_two_rules_on_one_line_do_not_count_its_money_twice() -> None:
+    found = run(line(BED, 1, 80_000), line(STAY, 1, 100_000))
+    assert found["amount_at_risk"] == 100_000
+    assert found["expected_recoverable"] == pytest.approx(0.9 * 80_000 + 0.5 * 20_000)
+
+
+def test_different_lines_add_up() -> None:
+    assert run(line(BED, 1, 80_000), line(BED, 2, 50_000))["amount_at_risk"] == 130_000
+
+
+def test_a_sign_on_the_whole_claim_covers_its_lines() -> None:
+    found = run(line(BED, 1, 80_000), whole(STAY, 500_000))
+    assert found["amount_at_risk"] == 500_000
+    assert found["expected_recoverable"] == pytest.approx(0.9 * 80_000 + 0.5 * 420_000)
+
+
+def test_never_more_than_the_fund_pays() -> None:
+    found = run(whole(BED, 900_000), whole(STAY, 900_000), excess=(above(5_000_000),))
+    assert found["amount_at_risk"] == 1_000_000
+    assert found["expected_recoverable"] < 1_000_000
+
+
+def test_an_excess_counts_in_the_funds_money_and_less_what_rules_name_there() -> None:
+    alone = run(excess=(above(500_000),))
+    assert alone["amount_at_risk"] == pytest.approx(500_000 * 0.8)  # the fund pays 80 % of this claim
+    with_rule = run(line(DUP, 1, 100_000), excess=(above(500_000),))
+    assert with_rule["amount_at_risk"] == pytest.approx(400_000)
+
+
+def test_a_habit_moves_the_odds_of_an_excess_not_its_amount() -> None:
+    usual, often = run(excess=(above(500_000),)), run(excess=(above(500_000, habit=4.0),))
+    assert usual["amount_at_risk"] == often["amount_at_risk"]
+    odds = [f["expected_recoverable"] / (f["amount_at_risk"] - f["expected_recoverable"]) for f in (usual, often)]
+    assert odds[1] / odds[0] == pytest.approx(4.0, rel=1e-3)
+    assert "4 lần" in often["reason_vi"]
+    assert "lần thường lệ" not in usual["reason_vi"]
+
+
+def test_the_parts_of_the_evidence_add_up_to_the_expected_recoverable() -> None:
+    found = run(line(BED, 1, 80_000), line(STAY, 2, 33_333.33), whole(STAY, 200_000), excess=(above(250_000, 0.4),))
+    parts = json.loads(found["evidence"])
+    assert sum(p["expected_recoverable"] for p in parts) == pytest.approx(found["expected_recoverable"], abs=0.02)
+    assert [p["expected_recoverable"] for p in parts] == sorted(
+        (p["expected_recoverable"] for p in parts), reverse=True
+    )
+    assert {p["kind"] for p in parts} == {"rule", "detector"}
+    assert all(p["legal_basis"] for p in parts if p["kind"] == "rule")
+
+
+def test_the_score_is_one_half_exactly_at_the_review_threshold() -> None:
+    found = run(line(BED, 1, 100_000 / 0.9))
+    assert found["expected_recoverable"] == pytest.approx(100_000, abs=0.01)
+    assert found["flagged"] is True
+    assert run(line(BED, 1, 99_000 / 0.9))["flagged"] is False
+
+
+def test_a_strange_shape_without_an_amount_only_orders_equals() -> None:
+    plain, odd = run(), run(strangeness=1.0)
+    assert odd["amount_at_risk"] == 0
+    assert plain["score"] < odd["score"] < 0.05
+
+
+def test_a_claim_without_an_amount_is_not_evaluable_rather_than_clean() -> None:
+    found = run(t_bhtt=None)
+    assert found["status"] == "not_evaluable"
+    assert found["score"] == 0.0
+
+
+def test_what_assessors_confirmed_replaces_the_prior_of_a_rule() -> None:
+    weights = Weights(learned={BED.id: 0.25})
+    assert run(line(BED, 1, 80_000), weights=weights)["expected_recoverable"] == pytest.approx(20_000)
+
+
+def test_signals_name_the_lines() -> None:
+    signals = run(line(BED, 1, 80_000), line(BED, 2, 50_000))["signals"]
+    assert signals.select("line_table", "row_no", "source").rows() == [
+        ("service_line", 1, BED.ref),
+        ("service_line", 2, BED.ref),
+    ]
