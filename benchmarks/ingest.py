@@ -1,6 +1,6 @@
 """Ingest against the plain loader anyone would write: ElementTree into pandas, no checks, nothing stored.
 
-`python -m benchmarks ingest` prints MB/s of both over the same generated folder, their ratio and the peak memory of each.
+`python -m benchmarks ingest` prints MB/s of both over the same generated folder, their ratio, the peak memory of each.
 Both run in processes of their own; ours includes hashing, typing, all checks and the committed lake.
 """
 
@@ -45,9 +45,7 @@ def plain_loader(folder: Path) -> int:
             content = part.find("NOIDUNGFILE")
             assert content is not None
             inner = (
-                content[0]
-                if len(content)
-                else ElementTree.fromstring(base64.b64decode(content.text or ""))  # noqa: S314
+                content[0] if len(content) else ElementTree.fromstring(base64.b64decode(content.text or ""))  # noqa: S314
             )
             for row in inner.iter(ROW_TAGS[name]):
                 tables[name].append({cell.tag: cell.text for cell in row})
@@ -67,7 +65,7 @@ def ours(folder: Path) -> int:
         return report.encounters_new + report.encounters_replaced
 
 
-def _peak_rss(process: int, stop: threading.Event, peak: list[int]) -> None:
+def peak_rss(process: int, stop: threading.Event, peak: list[int]) -> None:
     """Largest resident memory of a process and its children together, in bytes."""
     import psutil
 
@@ -87,7 +85,7 @@ def _timed(loader: Any, folder: Path) -> tuple[float, int, int]:
     process = context.Process(target=_run, args=(loader, folder, queue))
     stop, peak = threading.Event(), [0]
     process.start()
-    watcher = threading.Thread(target=_peak_rss, args=(process.pid, stop, peak))
+    watcher = threading.Thread(target=peak_rss, args=(process.pid, stop, peak))
     watcher.start()
     seconds, claims = queue.get()
     process.join()

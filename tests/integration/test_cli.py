@@ -66,7 +66,7 @@ def said(done: subprocess.CompletedProcess[bytes], code: int = 0) -> Any:
 
 @pytest.fixture(scope="module")
 def envelope(pipeline: Pipeline) -> bytes:
-    return sorted((pipeline.source / "xml").rglob("*.xml"))[0].read_bytes()
+    return min((pipeline.source / "xml").rglob("*.xml")).read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +240,8 @@ def test_wrong_input_is_quarantined_with_words_and_changes_nothing_else(
     assert listed["total"] >= 1
     row = listed["rows"][0]
     assert row["code"]
-    assert row["hint_vi"] and row["hint_en"]
+    assert row["hint_vi"]
+    assert row["hint_en"]
     with Lake(tmp_path / "lake", clock=now).reader() as reader:
         assert reader.pl("select count(*) as n from encounter_history")["n"][0] == report["encounters_new"]
 
