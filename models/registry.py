@@ -95,7 +95,9 @@ class Registry:
         """Log a run with its bundle and register it as the next version; returns (MLflow run id, version)."""
         client = self._client()
         found = client.get_experiment_by_name(MODEL)
-        experiment = found.experiment_id if found else client.create_experiment(MODEL, self._artifacts.as_uri())
+        # a server keeps artifacts where it was told to; beside a local store they lie under the home
+        location = None if self._uri.startswith("http") else self._artifacts.as_uri()
+        experiment = found.experiment_id if found else client.create_experiment(MODEL, location)
         run = client.create_run(experiment, tags=dict(tags))
         run_id: str = run.info.run_id
         staged = self._folder / f"staged-{run_id}"

@@ -165,7 +165,7 @@ def _metrics(fitted: ExpectedCost, early: pl.DataFrame, late: pl.DataFrame) -> d
 
 
 def _pivot(recoverable: pl.Series, share: float) -> float:
-    """Expected recoverable VND that `share` of the claims reach; at least one VND, so that nothing at risk is no flag."""
+    """Expected recoverable VND that `share` of the claims reach; at least one, so that nothing at risk is no flag."""
     at = recoverable.sort(descending=True)[max(int(recoverable.len() * share) - 1, 0)]
     return max(round(float(at), 2), 1.0)
 

@@ -121,7 +121,7 @@ class ExpectedCost:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Columns of the encounter matrix that are read; beside them `fit` and `excess` need `doctor` (main doctor)."""
+        """Columns of the encounter matrix that are read; `fit` and `excess` also need `doctor`, the main doctor."""
         return (*CATEGORIES, *NUMBERS, *STAY, *(g.column for g in COST_GROUPS))
 
     def fit(self, x: pl.DataFrame, *, seed: int) -> Self:
@@ -169,8 +169,8 @@ class ExpectedCost:
         """One row a claim and cost group above expectation.
 
         Columns: ma_cskcb, ma_lk, group, observed, expected, high (95th percentile), excess (observed - expected; VND of
-        covered cost), tail (probability of lying so high among claims of this kind), strength (0 to 1), habit (how many times
-        as often as others the doctor, else the facility, lay above the 95th percentile in training).
+        covered cost), tail (probability of lying so high among claims of this kind), strength (0 to 1), habit (how many
+        times as often as others the doctor, else the facility, lay above the 95th percentile in training).
         """
         parts: list[pl.DataFrame] = []
         for group in COST_GROUPS:

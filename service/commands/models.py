@@ -135,3 +135,12 @@ def at(day: datetime, as_json: bool) -> None:
     app, console = start(as_json)
     aliases = app.model_history.aliases(datetime.combine(day.date(), time.max, tzinfo=UTC))
     console.result({"day": day.date().isoformat(), "aliases": aliases})
+
+
+@command.command("sync")
+@json_option
+def sync(as_json: bool) -> None:
+    """Lấy các gói mô hình từ MLflow về máy này / fetch the bundles from MLflow to this machine."""
+    app, console = start(as_json)
+    app.registry.sync()
+    console.result({"aliases": app.registry.aliases()})

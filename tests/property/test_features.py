@@ -66,7 +66,7 @@ def test_the_future_and_other_patients_do_not_move_an_encounter(drawn: Claims, o
     known = [e for e in drawn.encounter if e["ngay_vao"]]
     if not known:
         return
-    subject = random.Random(shuffle).choice(known)  # noqa: S311 - a test's choice, seeded
+    subject = random.Random(shuffle).choice(known)
     patient, arrival = subject["patient_id"], subject["ngay_vao"]
 
     def belongs_to_past(encounter: dict[str, Any]) -> bool:
@@ -93,7 +93,7 @@ def test_the_future_and_other_patients_do_not_move_an_encounter(drawn: Claims, o
 @given(drawn=claims(), shuffle=st.integers(0, 1_000))
 def test_order_of_rows_means_nothing(level: Level, drawn: Claims, shuffle: int) -> None:
     def shuffled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return random.Random(shuffle).sample(rows, len(rows))  # noqa: S311 - a test's order, seeded
+        return random.Random(shuffle).sample(rows, len(rows))
 
     mixed = Claims(*(shuffled(r) for r in (drawn.encounter, drawn.drug_line, drawn.service_line, drawn.lab_result)))
     assert_frame_equal(build_matrix(drawn.tables(), level), build_matrix(mixed.tables(), level), check_exact=True)
