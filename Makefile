@@ -19,7 +19,7 @@ demo: .venv/.ready ## make claims, ingest, train, score, print the top of the li
 
 test: .venv/.ready-test ## lint, types, import contracts and all tests
 	$(MAKE) --no-print-directory lint
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/.ready-test ## ruff, pyright, import contracts
 	.venv/bin/ruff check .
@@ -37,6 +37,7 @@ golden: .venv/.ready-test ## accept a changed golden result, on purpose
 	$(PY) -m pytest tests/golden --accept-golden $(ARGS)
 
 lock: .venv/.ready-test ## pin the requirements again from pyproject.toml
+	.venv/bin/pip install --disable-pip-version-check -q uv
 	.venv/bin/uv pip compile pyproject.toml -o requirements.txt --no-header --no-emit-index-url --upgrade
 	.venv/bin/uv pip compile pyproject.toml --extra test -o requirements-test.txt -c requirements.txt --no-header --no-emit-index-url
 

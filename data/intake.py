@@ -20,20 +20,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
 import polars as pl
 
-from data.checks import type_table
+from data.frames import FINDING, Origin, problem_row, typed_frames
 from data.lake import PLAIN_TABLES, Lake
-from data.pseudonym import Pseudonymiser
-from data.schema import PROVENANCE, TABLES, columns, fields
+from data.schema import columns
 from data.sources import DEFAULT_LIMITS, Limits, Problem, Source, SourceRefusedError, find_sources, sha256_of
-from data.xml130 import RawRecord, read_envelope
-from data.xml4210 import to_130
+from data.xml130 import PlainRecord, Record, read_in_bulk
 
 BATCH_BYTES = 8 * 1024 * 1024  # of claim files a worker reads before it writes: keeps memory flat
 BATCH_FILES = 2_000
 ROWS_AT_ONCE = 150_000  # rows of all tables held as Python objects before they are typed and written
+TEXT_OF_A_ROW = 400  # bytes of text that take the place of such a row
 SMALL_LOAD = 6 * 1024 * 1024  # below this starting worker processes costs more than it saves
 PARENT_CHECK_SECONDS = 1.0
 
@@ -153,9 +151,9 @@ def ingest(
         if progress:
             progress(staged.bytes, total)
     if problems:
-        rows = [_problem_row(problem, load_id, problem.source or "", sha) for problem, sha in problems]
+        rows = [problem_row(problem, load_id, problem.source or "", sha) for problem, sha in problems]
         staged.add(
-            _write(folder / f"p{os.getpid()}", "listed", {"intake_finding": pl.DataFrame(rows, schema=_FINDING)})
+            _write(folder / f"p{os.getpid()}", "listed", {"intake_finding": pl.DataFrame(rows, schema=FINDING)})
         )
     counts = _count(lake, staged)
     refused = counts.pop("quarantined")
@@ -171,30 +169,6 @@ def ingest(
         seconds=clock() - started,
         **counts,
     )
-
-
-def read_claims(content: Iterator[RawRecord | Problem], *, key: bytes, received: datetime) -> Parsed:
-    """Type and check the claims of one envelope without storing them; their version is 0 for the first, and so on."""
-    records: list[tuple[RawRecord, int]] = []
-    problems: list[Problem] = []
-    for item in content:
-        if isinstance(item, Problem):
-            problems.append(item)
-        else:
-            records.append((item, len(records)))
-    tables = _typed(records, {}, load_id="", load_seq=0, received=received, key=key)
-    return Parsed(tables=tables, problems=tuple(problems))
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """Typed frames by lake table (`intake_finding` among them) and what could not be read at all."""
-
-    tables: Mapping[str, pl.DataFrame]
-    problems: tuple[Problem, ...]
-
-
-_FINDING = PLAIN_TABLES["intake_finding"]
 
 
 def _nothing_new(lake: Lake, skipped: int, seconds: float, *, quarantined: int = 0) -> LoadReport:
@@ -255,15 +229,15 @@ def _die_with(parent: int) -> None:
 
 def _read_job(job: _Job) -> _Staged:
     staged = _Staged()
-    records: list[tuple[RawRecord, int]] = []
-    origin: dict[int, tuple[str, str, int]] = {}
+    records: list[tuple[Record, int]] = []
+    origin: dict[int, Origin] = {}
     findings: list[dict[str, Any]] = []
     loaded: list[dict[str, Any]] = []
     held = part = 0
 
     def flush() -> None:
         nonlocal held, part
-        tables = _typed(records, origin, load_id=job.load_id, load_seq=job.load_seq, received=job.received, key=job.key)
+        tables = typed_frames(records, origin, load_id=job.load_id, load_seq=job.load_seq, received=job.received, key=job.key)
         staged.add(_write(job.folder, f"{job.number}-{part}", tables))
         records.clear()
         held, part = 0, part + 1
@@ -273,38 +247,40 @@ def _read_job(job: _Job) -> _Staged:
         encounters = 0
         for item in _items(source, job.limits):
             if isinstance(item, Problem):
-                findings.append(_problem_row(item, job.load_id, source.name, sha256))
+                findings.append(problem_row(item, job.load_id, source.name, sha256))
                 continue
             if job.standard and item.standard != job.standard:
-                findings.append(_problem_row(_other_standard(item, job.standard), job.load_id, source.name, sha256))
+                findings.append(problem_row(_other_standard(item, job.standard), job.load_id, source.name, sha256))
                 continue
             version = first | item.hoso_no
             origin[version] = (source.name, sha256, item.hoso_no)
             records.append((item, version))
             encounters += 1
             held += sum(map(len, item.tables.values()))
+            if isinstance(item, PlainRecord):
+                held += sum(map(len, item.texts.values())) // TEXT_OF_A_ROW
             if held >= ROWS_AT_ONCE:
                 flush()
         loaded.append({"file_sha256": sha256, "file": source.name, "load_id": job.load_id, "encounters": encounters})
         staged.bytes += source.size or 0
     flush()
     own = {
-        "intake_finding": pl.DataFrame(findings, schema=_FINDING),
+        "intake_finding": pl.DataFrame(findings, schema=FINDING),
         "loaded_file": pl.DataFrame(loaded, schema=PLAIN_TABLES["loaded_file"]),
     }
     staged.add(_write(job.folder, f"{job.number}-files", own))
     return staged
 
 
-def _items(source: Source, limits: Limits) -> Iterator[RawRecord | Problem]:
+def _items(source: Source, limits: Limits) -> Iterator[Record | Problem]:
     try:
         with source.open() as stream:
-            yield from read_envelope(stream, limits=limits)
+            yield from read_in_bulk(stream, limits=limits)
     except SourceRefusedError as error:
         yield error.problem
 
 
-def _other_standard(record: RawRecord, wanted: str) -> Problem:
+def _other_standard(record: Record, wanted: str) -> Problem:
     return Problem(
         code="other_standard",
         severity="hoso",
@@ -314,22 +290,6 @@ def _other_standard(record: RawRecord, wanted: str) -> Problem:
         hint_vi="nạp lại không kèm --as",
         hoso_no=record.hoso_no,
     )
-
-
-def _problem_row(problem: Problem, load_id: str, source: str, sha256: str) -> dict[str, Any]:
-    return {
-        "load_id": load_id,
-        "file": source,
-        "file_sha256": sha256,
-        "hoso_no": problem.hoso_no,
-        "line_table": TABLES.get(problem.table or "", problem.table),
-        "severity": "warn" if problem.severity == "warn" else "quarantine",
-        "code": problem.code,
-        "field": None,
-        "value": problem.message_en[:300],
-        "hint_vi": f"{problem.message_vi}: {problem.hint_vi}",
-        "hint_en": f"{problem.message_en}: {problem.hint_en}",
-    }
 
 
 def _write(folder: Path, name: str, tables: Mapping[str, pl.DataFrame]) -> _Staged:
@@ -342,152 +302,6 @@ def _write(folder: Path, name: str, tables: Mapping[str, pl.DataFrame]) -> _Stag
             staged.files[table] = [path]
             staged.rows[table] = rows.height
     return staged
-
-
-def _typed(
-    records: Sequence[tuple[RawRecord, int]],
-    origin: Mapping[int, tuple[str, str, int]],
-    *,
-    load_id: str,
-    load_seq: int,
-    received: datetime,
-    key: bytes,
-) -> dict[str, pl.DataFrame]:
-    """Raw records as typed frames by lake table."""
-    raw: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
-    papers: list[dict[str, Any]] = []
-    recoded: list[dict[str, Any]] = []
-    for record, version in records:
-        problems: list[Problem] = []
-        tables = to_130(record.tables, record.standard, problems=problems)
-        recoded.extend({**_problem_row(p, load_id, "", ""), "version": version} for p in problems)
-        summary = tables.get("XML1", [{}])[0]
-        facility, ma_lk = summary.get("ma_cskcb") or record.facility, summary.get("ma_lk")
-        sha256 = origin[version][1] if version in origin else ""
-        for name, rows in tables.items():
-            if name not in raw:
-                papers.extend(
-                    {
-                        "ma_cskcb": facility,
-                        "ma_lk": ma_lk or row.get("ma_lk"),
-                        "loaihoso": name,
-                        "row_no": number,
-                        "content": orjson.dumps(row).decode(),
-                        "version": version,
-                        "load_id": load_id,
-                    }
-                    for number, row in enumerate(rows, 1)
-                )
-                continue
-            own = raw[name]
-            for number, row in enumerate(rows, 1):
-                row["ma_cskcb"] = facility
-                if name != "XML1":
-                    row["ma_lk"] = ma_lk or row.get("ma_lk")
-                own.append(
-                    {
-                        **row,
-                        "row_no": number,
-                        "standard": record.standard,
-                        "version": version,
-                        "file_sha256": sha256,
-                    }
-                )
-    stamp = (pl.lit(load_id).alias("load_id"), pl.lit(load_seq, dtype=pl.Int64).alias("load_seq"))
-    findings = [pl.DataFrame(recoded, schema=_FINDING).drop("file", "file_sha256", "hoso_no", "load_id")]
-    frames: dict[str, pl.DataFrame] = {}
-    encounter_raw = _raw_frame("XML1", raw["XML1"])
-    typed = type_table("encounter", encounter_raw, received=received.date())
-    findings.append(_with_content(typed.findings, encounter_raw))
-    pseudonyms = Pseudonymiser(key)
-    encounter = typed.rows.with_columns(
-        month=pl.col("ngay_ra").dt.year() * 100 + pl.col("ngay_ra").dt.month().cast(pl.Int32),
-        patient_id=pseudonyms.patient(typed.rows["ma_the_bhyt"]),
-        card_class=typed.rows["ma_the_bhyt"].str.strip_chars().str.to_uppercase().str.slice(0, 3),
-        citizen_id=pseudonyms.citizen(typed.rows["so_cccd"]),
-        phone_id=pseudonyms.phone(typed.rows["dien_thoai"]),
-    ).with_columns(*stamp)
-    frames["encounter"] = _as_stored(encounter, columns("encounter"))
-    frames["person"] = _as_stored(encounter, PLAIN_TABLES["person"])
-    months = frames["encounter"].select("version", "month")
-    for source, name in TABLES.items():
-        if name == "encounter":
-            continue
-        line_raw = _raw_frame(source, raw[source])
-        typed = type_table(name, line_raw, received=received.date())
-        findings.append(_with_content(typed.findings, line_raw))
-        rows = typed.rows.join(months, on="version", how="left", maintain_order="left").with_columns(*stamp)
-        kept = rows.filter(pl.col("month").is_not_null())
-        findings.append(_orphans(name, rows.filter(pl.col("month").is_null()), line_raw))
-        frames[name] = _as_stored(kept, columns(name))
-    paper = pl.DataFrame(papers, schema={c: t for c, t in PLAIN_TABLES["paper"].items() if c != "month"})
-    with_month = paper.join(months, on="version", how="left", maintain_order="left")
-    frames["paper"] = _as_stored(
-        with_month.with_columns(pl.col("month").fill_null(received.year * 100 + received.month)),
-        PLAIN_TABLES["paper"],
-    )
-    files = pl.DataFrame(
-        [(version, *place) for version, place in origin.items()],
-        schema={"version": pl.Int64, "file": pl.String, "file_sha256": pl.String, "hoso_no": pl.Int32},
-        orient="row",
-    )
-    frames["intake_finding"] = _as_stored(
-        pl.concat([f.cast({"version": pl.Int64}) for f in findings], how="diagonal_relaxed")
-        .join(files, on="version", how="left", maintain_order="left")
-        .with_columns(stamp[0]),
-        _FINDING,
-    )
-    return frames
-
-
-def _raw_frame(source: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    names = ["ma_cskcb", *(f.name for f in fields(source) if f.name != "ma_cskcb")]
-    text = {name: pl.Series(name, [row.get(name) for row in rows], dtype=pl.String) for name in names}
-    own = {
-        name: pl.Series(name, [row[name] for row in rows], dtype=PROVENANCE[name])
-        for name in ("row_no", "standard", "version", "file_sha256")
-    }
-    return pl.DataFrame([*text.values(), *own.values()])
-
-
-def _as_stored(rows: pl.DataFrame, wanted: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    return rows.select(
-        (pl.col(name) if name in rows.columns else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in wanted.items()
-    )
-
-
-def _with_content(findings: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
-    """Findings with the whole refused row beside them: what is not loaded is not lost."""
-    refused = findings.filter(pl.col("severity") == "quarantine").select("version", "row_no").unique()
-    if not refused.height:
-        return findings.with_columns(content=pl.lit(None, dtype=pl.String))
-    return findings.join(
-        _contents(raw.join(refused, on=["version", "row_no"], how="semi")), on=["version", "row_no"], how="left"
-    ).with_columns(content=pl.when(pl.col("severity") == "quarantine").then("content"))
-
-
-def _contents(raw: pl.DataFrame) -> pl.DataFrame:
-    text = [name for name in raw.columns if name not in PROVENANCE]
-    return raw.select("version", "row_no", pl.struct(text).struct.json_encode().alias("content"))
-
-
-def _orphans(name: str, rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
-    """Lines of an encounter that was refused: they wait beside it."""
-    found = rows.select(
-        "version",
-        "row_no",
-        "ma_cskcb",
-        "ma_lk",
-        pl.lit(name).alias("line_table"),
-        pl.lit("quarantine").alias("severity"),
-        pl.lit("encounter_refused").alias("code"),
-        pl.lit("ma_lk").alias("field"),
-        pl.col("ma_lk").alias("value"),
-        pl.lit("dòng thuộc hồ sơ bị từ chối: sửa bảng XML1 của hồ sơ rồi gửi lại").alias("hint_vi"),
-        pl.lit("line of a refused encounter: correct the encounter's XML1 and send it again").alias("hint_en"),
-    )
-    return found.join(_contents(raw), on=["version", "row_no"], how="left")
 
 
 def _count(lake: Lake, staged: _Staged) -> dict[str, int]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from data.errors import MinhBachError
-from data.intake import Parsed, read_claims
+from data.frames import Parsed, read_claims
 from data.sources import Problem
 from data.xml130 import RawRecord, read_envelope
 from models.scoring import score_claims
