@@ -100,7 +100,7 @@ def rows_of(table: str, texts: Sequence[bytes]) -> pl.DataFrame:
 
     Raises DuplicateFieldError when a row of any of them names a field twice.
     """
-    from xml2arrow import ParseError
+    from xml2arrow.exceptions import ParseError
 
     document = b"<R><H>" + b"</H><H>".join(texts) + b"</H></R>"
     try:

@@ -3,7 +3,8 @@
 A claim's money is taken signal by signal, the likeliest first: a line's money goes to the first signal that names it
 and a later one adds only what it names beyond. Each share times the likelihood of its signal is what may be recovered,
 so the shares explain the claim exactly: they add up. What peers and the expected cost cannot price (an odd shape
-without an amount) only orders claims that are otherwise equal.
+without an amount) and the plain size of the bill only give a claim its place among those without a sign, never an
+amount, never a flag.
 
 Likelihoods are priors by severity until assessors' outcomes are there to learn from; they are parameters of the bundle.
 """
@@ -34,9 +35,8 @@ class Weights:
     warn: float = 0.5
     info: float = 0.1
     excess: float = 0.35  # times the excess's strength; the doctor's habit then moves the odds
-    outlier: float = (
-        0.002  # share of the claim's money that a wholly strange shape adds to its place, not to its amount
-    )
+    base: float = 0.003  # share of the bill that adds to a claim's place: what no signal names grows with the bill
+    outlier: float = 0.002  # the same for a wholly strange shape
     learned: Mapping[str, float] = field(default_factory=dict[str, float])  # by rule id, from assessors' outcomes
 
     def of(self, severity: str) -> float:
@@ -73,7 +73,7 @@ def fuse(
         lines: key, line_table, row_no, ma_nhom, t_bhtt of the claims' lines.
         rules: the rules behind the hits, for their words.
         weights: likelihoods.
-        pivot: expected recoverable VND at which the score is one half: the review threshold found in training.
+        pivot: place (VND) at which the score is one half: the review threshold found in training.
     """
     shares = pl.concat([_rule_shares(claims, hits, weights), _excess_candidates(claims, hits, excess, lines, weights)])
     shares = _credit(shares, claims)
@@ -88,12 +88,13 @@ def fuse(
             status=pl.when(pl.col("t_bhtt").is_null()).then(pl.lit("not_evaluable")).otherwise(pl.lit("scored")),
         )
     )
-    place = pl.col("expected_recoverable") + weights.outlier * pl.col("strangeness") * pl.col("t_bhtt").fill_null(0.0)
+    unnamed = (weights.base + weights.outlier * pl.col("strangeness")) * pl.col("t_bhtt").fill_null(0.0).clip(0.0)
     fused = fused.with_columns(
         pl.col("amount_at_risk", "expected_recoverable").round(2),
-        score=(place / (place + pivot)).round(6),
+        place=(pl.col("expected_recoverable") + unnamed).round(2),
     )
-    fused = fused.with_columns(flagged=pl.col("score") >= 0.5)
+    fused = fused.with_columns(score=(pl.col("place") / (pl.col("place") + pivot)).round(6))
+    fused = fused.with_columns(flagged=(pl.col("score") >= 0.5) & (pl.col("expected_recoverable") > 0))
     words = _words(shares, rules, lines)
     fused = fused.join(words, on=CLAIM, how="left").with_columns(
         pl.col("schemes").fill_null(pl.lit([], dtype=pl.List(pl.String))),
@@ -115,7 +116,10 @@ def fuse(
     return Fused(claims=fused.drop("strangeness").sort(CLAIM), signals=signals)
 
 
-_NOTHING = {"vi": "Chưa thấy dấu hiệu bất thường", "en": "No sign found"}
+_NOTHING = {
+    "vi": "Chưa thấy dấu hiệu bất thường; thứ hạng chỉ theo số tiền",
+    "en": "No sign found; placed by its cost alone",
+}
 
 _SHARE = {
     "ma_cskcb": pl.String,

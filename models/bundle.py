@@ -44,7 +44,7 @@ class Bundle:
     tails: TailDetector
     isolation: IsolationDetector
     weights: Weights
-    pivot: float  # expected recoverable VND of a claim at which its score is one half
+    pivot: float  # place (VND) of a claim at which its score is one half
     entity_pivots: Mapping[str, float]  # the same for doctor, facility, patient
     trained: Mapping[str, Any]  # since, until, snapshot, encounters, seed, rule_versions
 

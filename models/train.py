@@ -105,7 +105,7 @@ def train(
     )
     step("threshold")
     scored = score_tables(fitted, tables).claims
-    pivot = _pivot(scored["expected_recoverable"], review_share)
+    pivot = _pivot(scored["place"], review_share)
     bundle = Bundle(
         expected_cost=fitted.expected_cost,
         tails=fitted.tails,
@@ -116,7 +116,7 @@ def train(
         trained=fitted.trained,
     )
     metrics |= {
-        "flagged_share": int((scored["expected_recoverable"] >= pivot).sum()) / scored.height,
+        "flagged_share": int(((scored["place"] >= pivot) & (scored["expected_recoverable"] > 0)).sum()) / scored.height,
         "review_threshold_vnd": pivot,
         "amount_at_risk_vnd": float(scored["amount_at_risk"].sum()),
         "claims_with_rule_hits": float(scored.filter(pl.col("evidence").str.contains('"rule"', literal=True)).height),
@@ -164,9 +164,9 @@ def _metrics(fitted: ExpectedCost, early: pl.DataFrame, late: pl.DataFrame) -> d
     return measured
 
 
-def _pivot(recoverable: pl.Series, share: float) -> float:
-    """Expected recoverable VND that `share` of the claims reach; at least one, so that nothing at risk is no flag."""
-    at = recoverable.sort(descending=True)[max(int(recoverable.len() * share) - 1, 0)]
+def _pivot(place: pl.Series, share: float) -> float:
+    """VND that `share` of the places reach; at least one, so that nothing at all is no flag."""
+    at = place.sort(descending=True)[max(int(place.len() * share) - 1, 0)]
     return max(round(float(at), 2), 1.0)
 
 

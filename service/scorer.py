@@ -86,7 +86,7 @@ class ChampionScorer:
         rows = sorted(scored.iter_rows(named=True), key=lambda row: order[row["ma_cskcb"], row["ma_lk"]])
         return [
             {
-                **{k: v for k, v in row.items() if k not in ("version", "month", "t_tongchi_bh")},
+                **{k: v for k, v in row.items() if k not in ("version", "month", "t_tongchi_bh", "place")},
                 "evidence": json.loads(row["evidence"]),
                 "model_version": version,
                 "snapshot": snapshot,

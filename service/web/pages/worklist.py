@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from service.accounts import check_may
 from service.cases.model import CaseStatus
-from service.reading import ClaimFilters
+from service.reading import ClaimFilters, Facets
 from service.web.pages.frame import PageRoute, VisitDep
 from service.web.presenters.worklist import SIZE, CaseMark, Filters, worklist_view
 
@@ -31,16 +31,17 @@ def worklist(visit: VisitDep) -> Response:
     page = parts.reading.worklist(
         user.scope, _claim_filters(parts, user, filters), filters.ordering, filters.page, SIZE
     )
+    part = visit.request.headers.get("HX-Request") == "true"
     cases = parts.cases.of_entities(row.claim_id for row in page.rows)
     view = worklist_view(
         page,
-        parts.reading.facets(user.scope),
+        Facets() if part else parts.reading.facets(user.scope),  # a part has no select boxes to fill
         filters,
         cases={claim: CaseMark(status=case.status.value, assignee=case.assignee) for claim, case in cases.items()},
         facilities=parts.reading.facility_names({row.ma_cskcb for row in page.rows}),
         lang=visit.lang,
     )
-    if visit.request.headers.get("HX-Request") == "true" and visit.request.headers.get("HX-Boosted") != "true":
+    if part:
         return visit.part("_worklist_table.html", view=view)
     return visit.page("worklist.html", view=view)
 

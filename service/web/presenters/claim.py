@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from service.web.formats import ABSENT, Lang, day, moment, money, number, percent, short_money
 from service.web.names import care_type, cost_group, department, diagnosis_group, provinces, scheme_name, sex
 from service.web.presenters.worklist import claim_href, run_line
-from service.web.texts import Words
+from service.web.texts import TEXTS, Words
 
 if TYPE_CHECKING:
     from service.reading import ClaimDetail, ClaimLine, EntityRow, HistoryRow, LineSignal, Peers, Version
@@ -333,9 +333,7 @@ def _reason(item: Mapping[str, Any], lines: Sequence[ClaimLine], t: Words) -> Re
     lang = t.lang
     scheme = item.get("scheme")
     amount = item.get("amount")
-    peer_group = item.get("peer_group")
-    if isinstance(peer_group, Mapping):
-        peer_group = peer_group.get(lang)
+    peer_group = _peer_group(str(item.get("peer_group") or ""), t)
     known = {line_key(line.line_table, line.row_no): line for line in lines}
     listed = [line_key(table, row) for table, row in item.get("lines") or () if row is not None]
     return Reason(
@@ -352,6 +350,12 @@ def _reason(item: Mapping[str, Any], lines: Sequence[ClaimLine], t: Words) -> Re
             LineLink(href=f"#{key.replace(':', '-')}", label=line_name(known[key])[0]) for key in listed if key in known
         ),
     )
+
+
+def _peer_group(dimensions: str, t: Words) -> str:
+    """What the group has in common, as evidence lists it; a dimension without a text stays as written."""
+    keys = {name: f"dimension.{name.strip().replace(' ', '_')}" for name in dimensions.split(",")}
+    return ", ".join(t(key) if key in TEXTS else name.strip() for name, key in keys.items())
 
 
 def _measured(observed: float | None, usual: float | None, t: Words) -> str:
@@ -529,13 +533,14 @@ def _spec(peers: Peers, t: Words) -> dict[str, Any]:
     median = {"x": peers.quantiles["p50"], "label": t("peers.median_mark")}
     scale = {"type": "log", "nice": False}
     x_axis = {"labelExpr": _AXIS_LABEL[t.lang], "grid": False, "tickCount": 6, "labelOverlap": True}
-    right = peers.own > peers.bins[len(peers.bins) // 2].low
+    middle = peers.quantiles["p50"]
+    far = (peers.bins[len(peers.bins) // 8].low, peers.bins[-max(1, len(peers.bins) // 4)].low)
+    above = (peers.own >= middle and peers.own < far[1]) or peers.own < far[0]  # a label must not leave the picture
     marks = [
-        _rule_layer(median, "#64748b", [4, 3], 0, align="right" if right else "left"),
-        _rule_layer(own, "#b45309", [1, 0], 0, align="right" if right else "left", line=1),
+        _rule_layer(median, "#64748b", [4, 3], align="right" if peers.own >= middle else "left", line=0),
+        _rule_layer(own, "#b45309", [1, 0], align="left" if above else "right", line=1),
     ]
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": "container",
         "height": 170,
         "autosize": {"type": "fit", "contains": "padding"},
@@ -577,9 +582,7 @@ def _spec(peers: Peers, t: Words) -> dict[str, Any]:
     }
 
 
-def _rule_layer(
-    point: Mapping[str, Any], colour: str, dash: Sequence[int], y: int, *, align: str, line: int = 0
-) -> dict[str, Any]:
+def _rule_layer(point: Mapping[str, Any], colour: str, dash: Sequence[int], *, align: str, line: int) -> dict[str, Any]:
     """A vertical line with its label at the top of the picture."""
     x = {"field": "x", "type": "quantitative"}
     return {
@@ -596,7 +599,7 @@ def _rule_layer(
                     "fontWeight": 600,
                     "fontSize": 11,
                 },
-                "encoding": {"x": x, "y": {"value": y + 14 * line}, "text": {"field": "label"}},
+                "encoding": {"x": x, "y": {"value": 14 * line}, "text": {"field": "label"}},
             },
         ],
     }

@@ -78,7 +78,7 @@ def above(amount: float, strength: float = 1.0, habit: float = 1.0) -> dict[str,
 
 def test_nothing_found_is_a_score_of_nought_and_says_so() -> None:
     found = run()
-    assert (found["score"], found["amount_at_risk"], found["flagged"]) == (0.0, 0.0, False)
+    assert (found["amount_at_risk"], found["expected_recoverable"], found["flagged"]) == (0.0, 0.0, False)
     assert found["schemes"] == []
     assert found["evidence"] == "[]"
     assert "Chưa thấy dấu hiệu" in found["reason_vi"]
@@ -134,10 +134,18 @@ def test_the_parts_of_the_evidence_add_up_to_the_expected_recoverable() -> None:
 
 
 def test_the_score_is_one_half_exactly_at_the_review_threshold() -> None:
-    found = run(line(BED, 1, 100_000 / 0.9))
-    assert found["expected_recoverable"] == pytest.approx(100_000, abs=0.01)
+    bill = 1_000_000 * Weights().base
+    found = run(line(BED, 1, (100_000 - bill) / 0.9))
+    assert found["score"] == pytest.approx(0.5)
     assert found["flagged"] is True
-    assert run(line(BED, 1, 99_000 / 0.9))["flagged"] is False
+    assert run(line(BED, 1, (99_000 - bill) / 0.9))["flagged"] is False
+
+
+def test_a_large_bill_without_a_sign_has_a_place_but_no_flag() -> None:
+    found = run(t_bhtt=100_000_000)
+    assert found["score"] > 0.5
+    assert found["flagged"] is False
+    assert "chỉ theo số tiền" in found["reason_vi"]
 
 
 def test_a_strange_shape_without_an_amount_only_orders_equals() -> None:

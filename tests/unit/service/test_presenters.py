@@ -387,6 +387,12 @@ def test_a_reason_says_what_how_much_on_which_law_and_where() -> None:
     assert [(line.href, line.label) for line in reason.lines] == [("#service_line-3", "Giường nội khoa")]
 
 
+def test_a_peer_group_is_told_in_the_language_of_the_page() -> None:
+    item = dict(CLAIM.evidence[0]) | {"peer_group": "diagnosis, type of care, moon phase"}
+    (reason,) = claim_view(replace(CLAIM, evidence=(item,)), facility=None, lang="vi").reasons
+    assert reason.peer == "cùng chẩn đoán, loại KCB, moon phase"
+
+
 def test_facts_name_no_person() -> None:
     view = claim_view(CLAIM, facility=None, lang="vi")
     facts = {fact.label: fact for fact in view.facts}
