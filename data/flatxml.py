@@ -52,7 +52,9 @@ _CDATA = (
     rf"<!\[CDATA\[(?:[^\]<{_FORBIDDEN}]|<[^!\]<A-Z{_FORBIDDEN}]|\][^\]<{_FORBIDDEN}]|\]\]+[^\]<>{_FORBIDDEN}])*\]\]+>"
 )
 _TEXT = rf"(?:[^<&\]{_FORBIDDEN}]|\][^<&\]{_FORBIDDEN}]|{_CDATA}|&(?:amp|lt|gt|quot|apos);)*\]?"
-_DECLARATION = r"""(?:<\?xml version=["']1\.0["'](?: encoding=["'][Uu][Tt][Ff]-?8["'])?(?: standalone="(?:yes|no)")?\s*\?>)?"""
+_DECLARATION = (
+    r"""(?:<\?xml version=["']1\.0["'](?: encoding=["'][Uu][Tt][Ff]-?8["'])?(?: standalone="(?:yes|no)")?\s*\?>)?"""
+)
 _TELLS_130 = r"<(?:T_TONGCHI_BV|MA_THE_BHYT)/?>"
 
 

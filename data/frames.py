@@ -286,5 +286,3 @@ def _orphans(name: str, rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
         pl.lit("line of a refused encounter: correct the encounter's XML1 and send it again").alias("hint_en"),
     )
     return _beside(found, raw, found)
-
-

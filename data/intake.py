@@ -152,9 +152,7 @@ def ingest(
             progress(staged.bytes, total)
     if problems:
         rows = [problem_row(problem, load_id, problem.source or "", sha) for problem, sha in problems]
-        staged.add(
-            _write(folder / f"p{os.getpid()}", "listed", {"intake_finding": pl.DataFrame(rows, schema=FINDING)})
-        )
+        staged.add(_write(folder / f"p{os.getpid()}", "listed", {"intake_finding": pl.DataFrame(rows, schema=FINDING)}))
     counts = _count(lake, staged)
     refused = counts.pop("quarantined")
     info = {**counts, "files": len(sources), "files_skipped": skipped, "quarantined": refused, "load_seq": load_seq}
@@ -237,7 +235,9 @@ def _read_job(job: _Job) -> _Staged:
 
     def flush() -> None:
         nonlocal held, part
-        tables = typed_frames(records, origin, load_id=job.load_id, load_seq=job.load_seq, received=job.received, key=job.key)
+        tables = typed_frames(
+            records, origin, load_id=job.load_id, load_seq=job.load_seq, received=job.received, key=job.key
+        )
         staged.add(_write(job.folder, f"{job.number}-{part}", tables))
         records.clear()
         held, part = 0, part + 1

@@ -565,7 +565,9 @@ def _plain_records(waiting: Sequence[_Waiting], limits: Limits) -> list[PlainRec
     papers: list[list[tuple[str, bytes]]] = [[] for _ in waiting]
     failed: set[int] = set()
     by_table: dict[str, list[tuple[int, bytes | None]]] = {}
-    packed = [(i, name, content) for i, hoso in enumerate(waiting) for name, content, in_base64 in hoso.parts if in_base64]
+    packed = [
+        (i, name, content) for i, hoso in enumerate(waiting) for name, content, in_base64 in hoso.parts if in_base64
+    ]
     found = iter(flatxml.unpacked([content for _, _, content in packed]))
     for i, hoso in enumerate(waiting):
         for name, content, in_base64 in hoso.parts:
@@ -583,9 +585,7 @@ def _plain_records(waiting: Sequence[_Waiting], limits: Limits) -> list[PlainRec
                 failed.add(i)
             else:
                 texts[i][name] = text
-    return [
-        None if i in failed else _plain_record(hoso, texts[i], papers[i], limits) for i, hoso in enumerate(waiting)
-    ]
+    return [None if i in failed else _plain_record(hoso, texts[i], papers[i], limits) for i, hoso in enumerate(waiting)]
 
 
 def _plain_record(

@@ -201,7 +201,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "lines.summary": ("{n} dòng, {marked} có dấu hiệu", "{n} lines, {marked} with signs"),
     "lines.no": ("STT", "No."),
     "lines.item": ("Tên, mã", "Item"),
-    "lines.time": ("Y lệnh, người chỉ định", "Ordered, by"),
+    "lines.time": ("Y lệnh, bác sĩ", "Ordered, by"),
     "lines.quantity": ("Số lượng", "Quantity"),
     "lines.price": ("Đơn giá", "Unit price"),
     "labs.title": ("Kết quả cận lâm sàng", "Test results"),

@@ -11,7 +11,7 @@ from data.errors import MinhBachError
 from service.cases.model import CaseStatus, LineDecision, can_move
 from service.cases.policies import can_conclude, can_decide, can_reopen, can_take
 from service.web.formats import ABSENT, Lang, day, moment, money, number, parse_money
-from service.web.presenters.claim import line_key, line_name, signal_text
+from service.web.presenters.claim import evidence_text, line_key, line_name, lines_named, signal_text
 from service.web.presenters.worklist import TONES, status_name
 from service.web.texts import Words
 
@@ -281,14 +281,16 @@ def _form(line: ClaimLine, claim: ClaimDetail, draft: Draft | None, t: Words) ->
             **most,
         )
     strongest = line.signals[0] if line.signals else None
+    named = lines_named(claim).get(key)
+    scheme = strongest.scheme if strongest else named.get("scheme") if named else None
     amount = line.amount_at_risk or paid
     return LineForm(
         picked=False,
         outcome="refused" if amount >= paid else "adjusted",
         amount=number(amount, t.lang),
-        reason=_SCHEME_REASONS.get(strongest.scheme or "", "") if strongest else "",
-        note=signal_text(strongest, t) if strongest else "",
-        law=_law(strongest.source, claim) if strongest else "",
+        reason=_SCHEME_REASONS.get(str(scheme), ""),
+        note=signal_text(strongest, t) if strongest else evidence_text(named, t) if named else "",
+        law=_law(strongest.source, claim) if strongest else str((named or {}).get("legal_basis") or ""),
         error="",
         amount_error="",
         **most,

@@ -17,6 +17,7 @@ from service.web.texts import TEXTS, Words
 if TYPE_CHECKING:
     from service.reading import ClaimDetail, ClaimLine, EntityRow, HistoryRow, LineSignal, Peers, Version
 
+LONG = 15  # rows of a table that fit a screen
 MONEY_FROM = 100_000  # a figure of a signal this large is VND: quantities, days and minutes stay far below
 
 
@@ -82,6 +83,7 @@ class LineTable:
     marked: int
     paid: str
     at_risk: str
+    long: bool  # scrolls by itself, so that what follows stays near
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +181,7 @@ class ClaimView:
     contexts: tuple[Context, ...]
     tables: tuple[LineTable, ...]
     labs: tuple[Lab, ...]
+    labs_long: bool
     history: tuple[Visit, ...]
     history_note: str
     receipts: tuple[Receipt, ...]
@@ -207,6 +210,7 @@ def claim_view(claim: ClaimDetail, *, facility: str | None, lang: Lang) -> Claim
         contexts=_contexts(claim, t),
         tables=_tables(claim, t),
         labs=tuple(_lab(result) for result in claim.lab_results),
+        labs_long=len(claim.lab_results) > LONG,
         history=_history(claim, t),
         history_note=t("history.elsewhere", n=claim.history_elsewhere) if claim.history_elsewhere else "",
         receipts=tuple(_receipt(v, t) for v in claim.versions),
@@ -394,25 +398,45 @@ def _contexts(claim: ClaimDetail, t: Words) -> tuple[Context, ...]:
 
 
 def _tables(claim: ClaimDetail, t: Words) -> tuple[LineTable, ...]:
+    named = lines_named(claim)
     return tuple(
-        _table(t(f"lines.{kind}"), [line for line in claim.lines if line.line_table == kind], t)
+        _table(t(f"lines.{kind}"), [line for line in claim.lines if line.line_table == kind], named, t)
         for kind in ("service_line", "drug_line")
         if any(line.line_table == kind for line in claim.lines)
     )
 
 
-def _table(title: str, lines: Sequence[ClaimLine], t: Words) -> LineTable:
+def lines_named(claim: ClaimDetail) -> dict[str, Mapping[str, Any]]:
+    """Line key -> the strongest evidence that points at the line: a statistical sign has no signal on lines."""
+    named: dict[str, Mapping[str, Any]] = {}
+    for item in claim.evidence:
+        for table, row in item.get("lines") or ():
+            if row is not None:
+                named.setdefault(line_key(table, row), item)
+    return named
+
+
+def _table(title: str, lines: Sequence[ClaimLine], named: Mapping[str, Mapping[str, Any]], t: Words) -> LineTable:
     paid = sum((line.fields.get("t_bhtt") or Decimal(0) for line in lines), Decimal(0))
+    shown = tuple(_line(line, named.get(line_key(line.line_table, line.row_no)), t) for line in lines)
     return LineTable(
         title=title,
-        lines=tuple(_line(line, t) for line in lines),
-        marked=sum(1 for line in lines if line.signals),
+        lines=shown,
+        marked=sum(1 for line in shown if line.marked),
         paid=money(paid, t.lang),
         at_risk=money(sum((line.amount_at_risk for line in lines), Decimal(0)), t.lang),
+        long=len(shown) > LONG,
     )
 
 
-def _line(line: ClaimLine, t: Words) -> Line:
+def evidence_text(item: Mapping[str, Any], t: Words) -> str:
+    """An item of evidence in the few words that fit beside a line."""
+    scheme = item.get("scheme")
+    heading = scheme_name(str(scheme), t.lang) if scheme else t("reason.unusual")
+    return f"{heading} · {item.get('source') or ''}".removesuffix(" · ")
+
+
+def _line(line: ClaimLine, named: Mapping[str, Any] | None, t: Words) -> Line:
     f, lang = line.fields, t.lang
     name, code = line_name(line)
     key = line_key(line.line_table, line.row_no)
@@ -431,8 +455,8 @@ def _line(line: ClaimLine, t: Words) -> Line:
         price=money(price, lang),
         paid=money(f.get("t_bhtt"), lang),
         at_risk=money(line.amount_at_risk, lang) if line.amount_at_risk else "",
-        marked=bool(line.signals),
-        signs=tuple(signal_text(s, t) for s in line.signals),
+        marked=bool(line.signals) or named is not None,
+        signs=tuple(signal_text(s, t) for s in line.signals) or ((evidence_text(named, t),) if named else ()),
     )
 
 

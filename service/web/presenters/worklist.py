@@ -294,7 +294,10 @@ def _row(row: ClaimRow, case: CaseMark | None, facility: str | None, t: Words) -
 
 def _dates(row: ClaimRow) -> str:
     start, end = day(row.ngay_vao), day(row.ngay_ra)
-    return start if start == end else f"{start} – {end}"
+    if start == end:
+        return start
+    same_year = row.ngay_vao and row.ngay_ra and row.ngay_vao.year == row.ngay_ra.year
+    return f"{start[:5] if same_year else start} – {end}"
 
 
 def _selects(facets: Facets, filters: Filters, t: Words) -> tuple[Select, ...]:

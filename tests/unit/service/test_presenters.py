@@ -317,7 +317,7 @@ def test_a_row_says_who_when_what_and_how_much() -> None:
     assert row.href == "/claims/79001/HS%2F1"
     assert (row.facility, row.facility_title) == ("Bệnh viện A", "79001 · Bệnh viện A")
     assert (row.care, row.diagnosis, row.diagnosis_name) == ("Điều trị nội trú", "J06.9", "Nhiễm trùng hô hấp trên cấp")
-    assert row.dates == "30/01/2026 – 02/02/2026"
+    assert row.dates == "30/01 – 02/02/2026"
     assert (row.t_bhtt, row.at_risk) == (f"3.000.000{NBSP}₫", f"400.001{NBSP}₫")
     assert (row.schemes, row.more_schemes) == (("Số ngày giường vượt đợt điều trị", "Dòng trùng trong hồ sơ"), 1)
     assert (row.status, row.assignee) == ("Đang xem xét", "lan")
@@ -409,6 +409,15 @@ def test_lines_are_marked_with_what_is_at_risk() -> None:
     )
     assert (drugs.lines[0].name, drugs.lines[0].quantity, drugs.lines[0].marked) == ("Amlodipin 5 mg", "30", False)
     assert drugs.lines[0].at_risk == ""
+
+
+def test_a_line_that_only_evidence_names_is_marked_and_ready_to_decide() -> None:
+    item = {"source": "expected_cost:drugs@1", "kind": "detector", "scheme": "OVER_TEST", "lines": [["drug_line", 1]]}
+    claim = replace(CLAIM, evidence=(item,))
+    drug = claim_view(claim, facility=None, lang="vi").tables[1].lines[0]
+    assert (drug.marked, drug.signs) == (True, ("Xét nghiệm nhiều bất thường · expected_cost:drugs@1",))
+    form = case_view(claim, a_case(CaseStatus.TAKEN), (), user=LAN, lang="vi").forms["drug_line:1"]
+    assert (form.amount, form.reason, form.note) == ("60.000", "indication", drug.signs[0])
 
 
 def test_the_peers_picture_says_the_same_in_words_and_as_a_table() -> None:
