@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from features.peers import label
+
 Lang = Literal["vi", "en"]
 
 
@@ -88,28 +90,38 @@ class Part:
 NOTABLE_HABIT = 1.5  # below this a doctor's habit is not worth a sentence
 
 
-def excess_sentence(label: str, lang: Lang, *, observed: float, expected: float, high: float, habit: float) -> str:
-    """What an excess over the expected cost says, with the doctor's habit where it is notable."""
-    often = ""
+def excess_sentence(
+    name: str,
+    lang: Lang,
+    *,
+    observed: float,
+    expected: float,
+    high: float,
+    habit: float,
+    peer_group: str | None,
+    peer_n: int | None,
+    peer_median: float | None,
+) -> str:
+    """What an excess over the expected cost says, beside its peers, with the doctor's habit where it is notable."""
+    seen, above, usual, limit = (dong(v, lang) for v in (observed, observed - expected, expected, high))
+    if lang == "vi":
+        parts = [
+            f"Chi phí {name} {seen}, cao hơn {above} so với mức kỳ vọng {usual}; 95% hồ sơ tương tự không quá {limit}"
+        ]
+    else:
+        parts = [f"Cost of {name} {seen}, {above} above the expected {usual}; 95% of similar claims stay under {limit}"]
+    if peer_group and peer_n and peer_median is not None:
+        group, count, median = label(peer_group, lang), number(peer_n, lang), dong(peer_median, lang)
+        parts.append(
+            f"trung vị của {count} hồ sơ cùng nhóm ({group}) là {median}"
+            if lang == "vi"
+            else f"the median of {count} claims of its group ({group}) is {median}"
+        )
     if habit >= NOTABLE_HABIT:
         times = number(round(habit, 1), lang)
-        often = (
-            f"; bác sĩ (hoặc cơ sở) này vượt mức đó gấp {times} lần thường lệ"
+        parts.append(
+            f"bác sĩ (hoặc cơ sở) này vượt mức đó gấp {times} lần thường lệ"
             if lang == "vi"
-            else f"; this doctor (or facility) lies above that {times} times as often as usual"
+            else f"this doctor (or facility) lies above that {times} times as often as usual"
         )
-    figures = {
-        "observed": dong(observed, lang),
-        "expected": dong(expected, lang),
-        "excess": dong(observed - expected, lang),
-        "high": dong(high, lang),
-    }
-    if lang == "vi":
-        return (
-            "Chi phí {label} {observed}, cao hơn {excess} so với mức kỳ vọng {expected} của hồ sơ cùng chẩn đoán, "
-            "tuổi, hình thức khám chữa bệnh; 95% hồ sơ như vậy không quá {high}"
-        ).format(label=label, **figures) + often
-    return (
-        "Cost of {label} {observed}, {excess} above the {expected} expected for the same diagnosis, age and type of "
-        "care; 95% of such claims stay under {high}"
-    ).format(label=label, **figures) + often
+    return "; ".join(parts)

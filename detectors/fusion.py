@@ -68,7 +68,7 @@ def fuse(
     Args:
         claims: one row an encounter: key, t_bhtt, t_tongchi_bh (Float64), and whatever else shall be kept.
         hits: rule hits (`HIT_COLUMNS`, source, scheme, severity).
-        excess: rows of `ExpectedCost.excess`.
+        excess: rows of `ExpectedCost.excess`, each beside its peer group (`peer_group`, `peer_n`, `peer_median`).
         outliers: key and `strangeness` (0 to 1), the strongest of the outlier detectors.
         lines: key, line_table, row_no, ma_nhom, t_bhtt of the claims' lines.
         rules: the rules behind the hits, for their words.
@@ -136,6 +136,9 @@ _SHARE = {
     "allowed": pl.Float64,
     "high": pl.Float64,
     "habit": pl.Float64,
+    "peer_group": pl.String,
+    "peer_n": pl.Int64,
+    "peer_median": pl.Float64,
 }
 
 
@@ -153,7 +156,7 @@ def _rule_shares(claims: pl.DataFrame, hits: pl.DataFrame, weights: Weights) -> 
                 pl.col("severity").replace_strict(prior, return_dtype=pl.Float64),
             ),
             high=pl.lit(None, dtype=pl.Float64),
-            habit=pl.lit(None, dtype=pl.Float64),
+            **{name: pl.lit(None, dtype=_SHARE[name]) for name in ("habit", "peer_group", "peer_n", "peer_median")},
         )
         .select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
     )
@@ -241,7 +244,7 @@ def _words(shares: pl.DataFrame, rules: Sequence[Rule], lines: pl.DataFrame) -> 
             pl.col("amount", "recoverable").sum(),
             pl.col("observed").max(),
             pl.col("allowed").max(),
-            pl.col("high", "habit").max(),
+            pl.col("high", "habit", "peer_group", "peer_n", "peer_median").max(),
             pl.struct("line_table", "row_no").alias("lines"),
         )
         .sort(*CLAIM, "recoverable", "amount", "source", descending=[False, False, True, True, False])
@@ -319,13 +322,18 @@ def _part(
         fields, law, peers = rule.needs, rule.legal_basis, None
     else:
         group = groups[row["source"].removeprefix("expected_cost:")]
-        money = {
-            k: row[c]
-            for k, c in (("observed", "observed"), ("expected", "allowed"), ("high", "high"), ("habit", "habit"))
+        figures = {
+            "observed": row["observed"],
+            "expected": row["allowed"],
+            "high": row["high"],
+            "habit": row["habit"],
+            "peer_group": row["peer_group"],
+            "peer_n": row["peer_n"],
+            "peer_median": row["peer_median"],
         }
-        text_vi = excess_sentence(group.label_vi, "vi", **money)
-        text_en = excess_sentence(group.label_en, "en", **money)
-        fields, law, peers = (group.column,), None, "diagnosis, age, sex, type of care, facility rank"
+        text_vi = excess_sentence(group.label_vi, "vi", **figures)
+        text_en = excess_sentence(group.label_en, "en", **figures)
+        fields, law, peers = (group.column,), None, row["peer_group"]
     return Part(
         source=row["source"] if row["kind"] == "rule" else row["source"] + "@1",
         kind=row["kind"],

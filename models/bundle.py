@@ -23,6 +23,7 @@ from detectors.fusion import Weights
 from detectors.outliers.isolation import IsolationDetector
 from detectors.outliers.tails import TailDetector
 from detectors.statistical.expected_cost import ExpectedCost
+from features.peers import PeerTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +44,7 @@ class Bundle:
     expected_cost: ExpectedCost
     tails: TailDetector
     isolation: IsolationDetector
+    peers: PeerTable  # what like claims cost, by cost group: for the words, not for the score
     weights: Weights
     pivot: float  # place (VND) of a claim at which its score is one half
     entity_pivots: Mapping[str, float]  # the same for doctor, facility, patient
@@ -53,8 +55,9 @@ class Bundle:
         folder.mkdir(parents=True, exist_ok=True)
         hashes: dict[str, str] = {}
         detectors: dict[str, Any] = {}
-        for detector in (self.expected_cost, self.tails, self.isolation):
-            state = detector.state()
+        meta, arrays = self.peers.state()
+        peers = DetectorState(kind="peers", meta=meta, arrays=arrays)
+        for state in (self.expected_cost.state(), self.tails.state(), self.isolation.state(), peers):
             data = _npz(state.arrays)
             (folder / f"{state.kind}.npz").write_bytes(data)
             hashes[f"{state.kind}.npz"] = hashlib.sha256(data).hexdigest()
@@ -93,6 +96,7 @@ class Bundle:
             expected_cost=ExpectedCost.from_state(states["expected_cost"]),
             tails=TailDetector.from_state(states["tails"]),
             isolation=IsolationDetector.from_state(states["isolation"]),
+            peers=PeerTable.from_state(states["peers"].meta, states["peers"].arrays),
             weights=Weights(**manifest["weights"]),
             pivot=manifest["pivot"],
             entity_pivots=manifest["entity_pivots"],

@@ -25,8 +25,10 @@ from data.lake import Lake, Reader, table_columns
 from detectors.base import RuleRun, rules
 from detectors.fusion import CLAIM, Fused, fuse
 from detectors.rulebook import run_rules
+from detectors.statistical.expected_cost import COST_GROUPS
 from features.doctors import main_doctor
 from features.matrix import build_matrix
+from features.peers import LADDERS, PeerTable, from_scale
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
@@ -66,7 +68,12 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
 
     `tables` must hold the targets and their patients' earlier claims within `HISTORY_DAYS`; more does no harm.
     """
-    needed = (*bundle.expected_cost.feature_names, *bundle.tails.feature_names, *bundle.isolation.feature_names)
+    needed = (
+        *LADDERS["encounter"][0],
+        *bundle.expected_cost.feature_names,
+        *bundle.tails.feature_names,
+        *bundle.isolation.feature_names,
+    )
     matrix = build_matrix(tables, "encounter", columns=list(dict.fromkeys(needed)))
     found = run_rules(tables)
     encounter = _native(tables.encounter)
@@ -96,7 +103,7 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
     fused: Fused = fuse(
         claims.sort(CLAIM),
         hits=hits,
-        excess=bundle.expected_cost.excess(with_doctor(matrix, tables)),
+        excess=_with_peers(bundle.expected_cost.excess(with_doctor(matrix, tables)), matrix, bundle.peers),
         outliers=outliers,
         lines=_lines(tables, claims),
         rules=rules(),
@@ -105,6 +112,17 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
     )
     signals = fused.signals.join(claims.select(*CLAIM, "month", "version"), on=CLAIM, how="left", maintain_order="left")
     return Scored(claims=fused.claims, signals=signals, rule_runs=found.runs)
+
+
+def _with_peers(excess: pl.DataFrame, matrix: pl.DataFrame, peers: PeerTable) -> pl.DataFrame:
+    """Each excess beside its peer group: `peer_group`, `peer_n` and what is usual there (`peer_median`, VND)."""
+    named = matrix.join(excess.select(CLAIM).unique(), on=CLAIM, how="semi", maintain_order="left")
+    beside = excess.join(pl.concat([named.select(CLAIM), peers.lookup(named)], how="horizontal"), on=CLAIM, how="left")
+    medians = [
+        pl.when(pl.col("group") == group.name).then(from_scale(group.column, pl.col(f"{group.column}__centre")))
+        for group in COST_GROUPS
+    ]
+    return beside.select(*excess.columns, "peer_group", "peer_n", peer_median=pl.coalesce(medians).round(0))
 
 
 def with_doctor(rows: pl.DataFrame, tables: ClaimTables) -> pl.DataFrame:

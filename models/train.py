@@ -21,6 +21,7 @@ from detectors.outliers.isolation import IsolationDetector
 from detectors.outliers.tails import TailDetector
 from detectors.statistical.expected_cost import COST_GROUPS, ExpectedCost
 from features.matrix import build_matrix
+from features.peers import LADDERS, PeerTable
 from models.bundle import Bundle
 from models.scoring import LEVELS, score_tables, with_doctor
 
@@ -90,6 +91,7 @@ def train(
         expected_cost=ExpectedCost().fit(matrix, seed=seed),
         tails=TailDetector().fit(matrix, seed=seed),
         isolation=IsolationDetector().fit(matrix, seed=seed),
+        peers=PeerTable.fit(matrix, LADDERS["encounter"], [group.column for group in COST_GROUPS]),
         weights=weights or Weights(),
         pivot=PROVISIONAL_PIVOT,
         entity_pivots={},
@@ -110,6 +112,7 @@ def train(
         expected_cost=fitted.expected_cost,
         tails=fitted.tails,
         isolation=fitted.isolation,
+        peers=fitted.peers,
         weights=fitted.weights,
         pivot=pivot,
         entity_pivots={level: _entity_pivot(scored, level) for level in LEVELS},

@@ -73,8 +73,8 @@ def envelope(*chosen: RawRecord) -> bytes:
     files = (
         "<HOSO>"
         + "".join(
-            f"<FILEHOSO><LOAIHOSO>{name}</LOAIHOSO><NOIDUNGFILE><DS>{table(record.tables[name], tag)}</DS></NOIDUNGFILE>"
-            "</FILEHOSO>"
+            f"<FILEHOSO><LOAIHOSO>{name}</LOAIHOSO><NOIDUNGFILE><DS>{table(record.tables[name], tag)}</DS>"
+            "</NOIDUNGFILE></FILEHOSO>"
             for name, tag in tags.items()
             if name in record.tables
         )

@@ -261,7 +261,7 @@ def _evidence(row: Mapping[str, Any]) -> list[dict[str, Any]]:
             "strength": row["score"],
             "amount": row["amount_at_risk"] / 2,
             "expected_recoverable": row["expected_recoverable"] / 2,
-            "peer_group": "03 · I10",
+            "peer_group": "ma_loai_kcb=03|icd3=I10",
             "fields": ["t_bhtt"],
             "legal_basis": None,
             "lines": [],

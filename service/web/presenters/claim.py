@@ -9,10 +9,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from features.peers import label
 from service.web.formats import ABSENT, Lang, day, moment, money, number, percent, short_money
 from service.web.names import care_type, cost_group, department, diagnosis_group, provinces, scheme_name, sex
 from service.web.presenters.worklist import claim_href, run_line
-from service.web.texts import TEXTS, Words
+from service.web.texts import Words
 
 if TYPE_CHECKING:
     from service.reading import ClaimDetail, ClaimLine, EntityRow, HistoryRow, LineSignal, Peers, Version
@@ -337,7 +338,7 @@ def _reason(item: Mapping[str, Any], lines: Sequence[ClaimLine], t: Words) -> Re
     lang = t.lang
     scheme = item.get("scheme")
     amount = item.get("amount")
-    peer_group = _peer_group(str(item.get("peer_group") or ""), t)
+    peer_group = item.get("peer_group")
     known = {line_key(line.line_table, line.row_no): line for line in lines}
     listed = [line_key(table, row) for table, row in item.get("lines") or () if row is not None]
     return Reason(
@@ -347,19 +348,13 @@ def _reason(item: Mapping[str, Any], lines: Sequence[ClaimLine], t: Words) -> Re
         kind=t("reason.rule" if item.get("kind") == "rule" else "reason.detector"),
         amount=money(amount, lang) if amount else "",
         figures=_measured(item.get("observed"), item.get("expected"), t),
-        peer=t("reason.peer", group=peer_group) if peer_group else "",
+        peer=t("reason.peer", group=label(str(peer_group), lang)) if peer_group else "",
         normal_if=str(item.get(f"normal_if_{lang}") or ""),
         legal_basis=str(item.get("legal_basis") or ""),
         lines=tuple(
             LineLink(href=f"#{key.replace(':', '-')}", label=line_name(known[key])[0]) for key in listed if key in known
         ),
     )
-
-
-def _peer_group(dimensions: str, t: Words) -> str:
-    """What the group has in common, as evidence lists it; a dimension without a text stays as written."""
-    keys = {name: f"dimension.{name.strip().replace(' ', '_')}" for name in dimensions.split(",")}
-    return ", ".join(t(key) if key in TEXTS else name.strip() for name, key in keys.items())
 
 
 def _measured(observed: float | None, usual: float | None, t: Words) -> str:

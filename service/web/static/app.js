@@ -91,6 +91,13 @@
     refresh();
   }
 
+  /* A long stay has thousands of fields; only the picked lines are heard, so only they are sent. */
+  decide?.addEventListener("formdata", (event) => {
+    for (const box of decide.querySelectorAll(".pick:not(:checked)")) {
+      for (const name of ["outcome", "amount", "reason", "note", "law"]) event.formData.delete(`${name}:${box.value}`);
+    }
+  });
+
   const dialog = document.getElementById("confirm");
   document.addEventListener("submit", (event) => {
     const form = event.target;

@@ -12,6 +12,7 @@ from detectors.base import HIT_COLUMNS, rules
 from detectors.fusion import Weights, fuse
 from detectors.statistical.expected_cost import EXCESS_COLUMNS
 
+EXCESS = {**EXCESS_COLUMNS, "peer_group": pl.String(), "peer_n": pl.Int64(), "peer_median": pl.Float64()}
 KEY = {"ma_cskcb": "98001", "ma_lk": "1"}
 BED = next(r for r in rules() if r.id == "BED-01")  # deny
 DUP = next(r for r in rules() if r.id == "TOT-11")
@@ -36,7 +37,7 @@ def run(
     fused = fuse(
         claims,
         hits=pl.DataFrame([{**KEY, **h} for h in hits], schema=columns),
-        excess=pl.DataFrame([{**KEY, **e} for e in excess], schema=EXCESS_COLUMNS),
+        excess=pl.DataFrame([{**KEY, **e} for e in excess], schema=EXCESS),
         outliers=pl.DataFrame([{**KEY, "strangeness": strangeness}]),
         lines=lines,
         rules=rules(),
@@ -73,6 +74,9 @@ def above(amount: float, strength: float = 1.0, habit: float = 1.0) -> dict[str,
         "tail": 0.0001,
         "strength": strength,
         "habit": habit,
+        "peer_group": "ma_loai_kcb=01|icd_letter=I",
+        "peer_n": 112,
+        "peer_median": 280_000.0,
     }
 
 
@@ -120,6 +124,13 @@ def test_a_habit_moves_the_odds_of_an_excess_not_its_amount() -> None:
     assert odds[1] / odds[0] == pytest.approx(4.0, rel=1e-3)
     assert "4 lần" in often["reason_vi"]
     assert "lần thường lệ" not in usual["reason_vi"]
+
+
+def test_an_excess_is_told_beside_its_peers() -> None:
+    found = run(excess=(above(500_000),))
+    assert "trung vị của 112 hồ sơ cùng nhóm (Khám bệnh, nhóm bệnh I) là 280.000 ₫" in found["reason_vi"]
+    assert "the median of 112 claims of its group" in found["reason_en"]
+    assert json.loads(found["evidence"])[0]["peer_group"] == "ma_loai_kcb=01|icd_letter=I"
 
 
 def test_the_parts_of_the_evidence_add_up_to_the_expected_recoverable() -> None:

@@ -388,9 +388,9 @@ def test_a_reason_says_what_how_much_on_which_law_and_where() -> None:
 
 
 def test_a_peer_group_is_told_in_the_language_of_the_page() -> None:
-    item = dict(CLAIM.evidence[0]) | {"peer_group": "diagnosis, type of care, moon phase"}
+    item = dict(CLAIM.evidence[0]) | {"peer_group": "ma_loai_kcb=03|icd3=I10"}
     (reason,) = claim_view(replace(CLAIM, evidence=(item,)), facility=None, lang="vi").reasons
-    assert reason.peer == "cùng chẩn đoán, loại KCB, moon phase"
+    assert reason.peer == "Điều trị nội trú, bệnh chính I10"
 
 
 def test_facts_name_no_person() -> None:
