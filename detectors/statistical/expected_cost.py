@@ -115,9 +115,12 @@ class ExpectedCost:
     version = 1
     level = "encounter"
 
-    def __init__(self, models: Mapping[str, _GroupModel] | None = None) -> None:
-        """Fitted models by cost group; empty before `fit`."""
+    def __init__(
+        self, models: Mapping[str, _GroupModel] | None = None, support: Mapping[str, float] | None = None
+    ) -> None:
+        """Fitted models by cost group, and how well each diagnosis is known; empty before `fit`."""
         self._models = dict(models or {})
+        self._support = dict(support or {})
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -129,6 +132,7 @@ class ExpectedCost:
         from sklearn.ensemble import HistGradientBoostingRegressor
         from threadpoolctl import threadpool_limits
 
+        self._support = _learn_support(x)
         with threadpool_limits(1 if x.height < ROWS_WORTH_THREADS else None):
             self._fit_groups(x, seed, HistGradientBoostingRegressor)
         return self
@@ -169,10 +173,11 @@ class ExpectedCost:
         """One row a claim and cost group above expectation.
 
         Columns: ma_cskcb, ma_lk, group, observed, expected, high (95th percentile), excess (observed - expected; VND of
-        covered cost), tail (probability of lying so high among claims of this kind), strength (0 to 1), habit (how many
-        times as often as others the doctor, else the facility, lay above the 95th percentile in training).
+        covered cost), tail (probability of lying so high among claims of this kind), strength (0 to 1, less where
+        the diagnosis is rare: silence beats a noisy ratio), habit (how many times as often as others the doctor, else the facility, lay above the 95th percentile in training).
         """
         parts: list[pl.DataFrame] = []
+        known = _diagnosis(x).replace_strict(self._support, default=0.0, return_dtype=pl.Float64)
         for group in COST_GROUPS:
             limits = self.high(x, group.name)
             if limits is None:
@@ -187,7 +192,7 @@ class ExpectedCost:
                 pl.Series("high", high).round(2),
                 pl.Series("excess", np.maximum(cost - expected, 0.0)).round(2),
                 pl.Series("tail", tail).round(8),
-                pl.Series("strength", strength_of(tail)).round(6),
+                (pl.Series("strength", strength_of(tail)) * known).round(6),
                 _habit(x, self._models[group.name].habits).alias("habit"),
             )
             parts.append(frame.filter((pl.col("observed") > pl.col("high")) & (pl.col("strength") > 0)))
@@ -209,7 +214,7 @@ class ExpectedCost:
     def state(self) -> DetectorState:
         """Trees, encodings and tail references."""
         arrays: dict[str, NDArray[Any]] = {}
-        meta: dict[str, Any] = {"version": self.version, "groups": {}}
+        meta: dict[str, Any] = {"version": self.version, "groups": {}, "support": self._support}
         for name, model in self._models.items():
             arrays |= model.mean.arrays(f"{name}.mean") | model.high.arrays(f"{name}.high")
             arrays[f"{name}.tail"] = model.tail.values
@@ -235,7 +240,8 @@ class ExpectedCost:
                     habits=meta["habits"],
                 )
                 for name, meta in state.meta["groups"].items()
-            }
+            },
+            state.meta["support"],
         )
 
 
@@ -279,6 +285,16 @@ def _learn_encoding(x: pl.DataFrame, target: NDArray[np.float64]) -> tuple[dict[
             for key, total, rows in grouped.iter_rows()
         }
     return learned, centre
+
+
+def _diagnosis(x: pl.DataFrame) -> pl.Series:
+    return x.select(key=pl.format("{}|{}", pl.col("ma_loai_kcb").fill_null(""), pl.col("icd3").fill_null("")))["key"]
+
+
+def _learn_support(x: pl.DataFrame) -> dict[str, float]:
+    """How well each diagnosis of each care type is known: near 0 for a rare disease, whose cost nobody can expect."""
+    counted = _diagnosis(x).value_counts(name="rows").sort("key")
+    return {key: round(rows / (rows + PRIOR_ROWS), 6) for key, rows in counted.iter_rows()}
 
 
 def _learn_habits(x: pl.DataFrame, above: NDArray[np.bool_]) -> dict[str, float]:
