@@ -34,6 +34,11 @@ def short_money(amount: Number | None, lang: Lang) -> str:
     return money(value, lang)
 
 
+def place(score: Number | None, lang: Lang) -> str:
+    """A score on a scale of 100: where a claim stands, not how likely anything is, so without a percent sign."""
+    return number(None if score is None else _decimal(score) * 100, lang, places=1)
+
+
 def number(value: Number | None, lang: Lang, *, places: int = 0) -> str:
     """A number with thousands marks, at most `places` decimals, no trailing zeros."""
     if value is None:

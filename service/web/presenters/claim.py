@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from features.peers import label
-from service.web.formats import ABSENT, Lang, day, moment, money, number, percent, short_money
+from service.web.formats import ABSENT, Lang, day, moment, money, number, percent, place, short_money
 from service.web.names import care_type, cost_group, department, diagnosis_group, provinces, scheme_name, sex
 from service.web.presenters.worklist import claim_href, run_line
 from service.web.texts import Words
@@ -267,7 +267,7 @@ def _gauges(claim: ClaimDetail, t: Words) -> tuple[Gauge, ...]:
     if row is None:
         return ()
     lang = t.lang
-    score = percent(row.score, lang) if row.status == "scored" else ABSENT
+    score = place(row.score, lang) if row.status == "scored" else ABSENT
     return (
         Gauge(label=t("column.rank"), value=f"#{number(row.rank, lang)}"),
         Gauge(label=t("column.score"), value=score, title=t("claim.score_title")),
@@ -477,7 +477,7 @@ def _history(claim: ClaimDetail, t: Words) -> tuple[Visit, ...]:
         care=care_type(e.get("ma_loai_kcb"), t.lang),
         diagnosis=str(e.get("ma_benh_chinh") or ABSENT),
         paid=money(e.get("t_bhtt"), t.lang),
-        score=percent(row.score, t.lang) if row else ABSENT,
+        score=place(row.score, t.lang) if row else ABSENT,
         flagged=row is not None and row.flagged,
         current=True,
     )
@@ -495,7 +495,7 @@ def _visit(h: HistoryRow, t: Words) -> Visit:
         care=care_type(h.ma_loai_kcb, t.lang),
         diagnosis=h.ma_benh_chinh or ABSENT,
         paid=money(h.t_bhtt, t.lang),
-        score=percent(h.score, t.lang),
+        score=place(h.score, t.lang),
         flagged=h.flagged,
         current=False,
     )

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlencode
 
-from service.web.formats import ABSENT, Lang, day, moment, money, number, parse_moment, percent, short_money
+from service.web.formats import ABSENT, Lang, day, moment, money, number, parse_moment, place, short_money
 from service.web.names import care_type, diagnosis_group, provinces, scheme_name
 from service.web.texts import Words
 
@@ -266,7 +266,7 @@ def _row(row: ClaimRow, case: CaseMark | None, facility: str | None, t: Words) -
     return WorklistRow(
         href=claim_href(row.ma_cskcb, row.ma_lk),
         rank=number(row.rank, lang),
-        score=percent(row.score, lang) if row.status == "scored" else ABSENT,
+        score=place(row.score, lang) if row.status == "scored" else ABSENT,
         score_width=f"{max(0.0, min(1.0, row.score)) * 100:.1f}" if row.status == "scored" else "0",
         flagged=row.flagged,
         ma_lk=row.ma_lk,

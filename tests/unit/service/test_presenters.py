@@ -326,7 +326,7 @@ def test_a_row_says_who_when_what_and_how_much() -> None:
 def test_a_row_in_english_has_the_english_reason() -> None:
     row = list_view(lang="en").rows[0]
     assert row.reason == "Five bed-days in three days"
-    assert row.score == "87.3%"
+    assert row.score == "87.3"
     assert row.care == "Inpatient"
 
 
