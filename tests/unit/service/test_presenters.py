@@ -313,7 +313,7 @@ def list_view(
 
 def test_a_row_says_who_when_what_and_how_much() -> None:
     row = list_view().rows[0]
-    assert (row.rank, row.score, row.score_width) == ("1", f"87,3{NBSP}%", "87.3")
+    assert (row.rank, row.score, row.score_width) == ("1", "87,3", "87.3")
     assert row.href == "/claims/79001/HS%2F1"
     assert (row.facility, row.facility_title) == ("Bệnh viện A", "79001 · Bệnh viện A")
     assert (row.care, row.diagnosis, row.diagnosis_name) == ("Điều trị nội trú", "J06.9", "Nhiễm trùng hô hấp trên cấp")
