@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from data.schema import TABLES, fields
+from data.schema import fields
 
 ROW_TAGS = {
     "XML1": "TONG_HOP",
@@ -28,7 +28,7 @@ ROW_TAGS = {
 }
 """The row element of each typed table, the same in QĐ 130 and QĐ 4210. Other tables are found by their shape."""
 
-_WRAPPERS = {
+WRAPPERS = {
     "XML1": (),
     "XML2": ("CHITIEU_CHITIET_THUOC", "DSACH_CHI_TIET_THUOC"),
     "XML3": ("CHITIEU_CHITIET_DVKT_VTYT", "DSACH_CHI_TIET_DVKT"),
@@ -36,11 +36,11 @@ _WRAPPERS = {
     "XML5": ("CHITIEU_CHITIET_DIENBIENLAMSANG", "DSACH_CHI_TIET_DIEN_BIEN_BENH"),
 }
 
-_PART = re.compile(
+_OPEN = re.compile(
     rb"[ \t\r\n]*+<FILEHOSO>[ \t\r\n]*+<LOAIHOSO>([A-Z0-9]{1,20})</LOAIHOSO>[ \t\r\n]*+<NOIDUNGFILE>"
-    rb"(?:([^<]*+)|[ \t\r\n]*+(<(?![!?]).*?))</NOIDUNGFILE>[ \t\r\n]*+</FILEHOSO>",
-    re.DOTALL,
+    rb"(?:[ \t\r\n]*+(<(?![!?/])))?+"
 )
+_CLOSE = re.compile(rb"</NOIDUNGFILE>[ \t\r\n]*+</FILEHOSO>")
 _CLOSED = re.compile(rb"[ \t\r\n]*+</HOSO>\Z")
 _BLANKS = b" \t\r\n"
 
@@ -58,24 +58,27 @@ _DECLARATION = (
 _TELLS_130 = r"<(?:T_TONGCHI_BV|MA_THE_BHYT)/?>"
 
 
-class DuplicateFieldError(Exception):
-    """A row names a field twice: the text is plain, but only the careful parser knows which value counts."""
+class NotFlatError(Exception):
+    """The Arrow parser refused the texts, as it does when a row names a field twice: the careful parser can tell."""
 
 
 def parts_of(fragment: bytes) -> list[tuple[str, bytes, bool]] | None:
-    """LOAIHOSO, content and whether it is in base64 of each FILEHOSO of a HOSO; None if it is not of the plain shape."""
+    """LOAIHOSO, content and whether that is base64, of each FILEHOSO; None where the HOSO is not of the plain shape."""
     # A second start is a HOSO that was never closed.
     if not fragment.startswith(b"<HOSO>") or fragment.find(b"<HOSO>", 1) > 0:
         return None
     found: dict[str, tuple[str, bytes, bool]] = {}
     at = 6
-    while part := _PART.match(fragment, at):
-        name, packed, inline = part.groups()
-        kind = name.decode()
-        if kind in found:
+    while start := _OPEN.match(fragment, at):
+        # The first end is the only one, or what is cut off here is no XML and so not plain.
+        end = fragment.find(b"</NOIDUNGFILE>", start.end())
+        closed = _CLOSE.match(fragment, end) if end >= 0 else None
+        kind = start.group(1).decode()
+        if closed is None or kind in found:
             return None
-        at = part.end()
-        found[kind] = (kind, packed, True) if inline is None else (kind, inline, False)
+        inline = start.start(2)
+        found[kind] = (kind, fragment[start.end() if inline < 0 else inline : end], inline < 0)
+        at = closed.end()
     return list(found.values()) if "XML1" in found and _CLOSED.match(fragment, at) else None
 
 
@@ -86,9 +89,12 @@ def unpacked(packed: Sequence[bytes]) -> list[bytes | None]:
     return pl.Series(padded, dtype=pl.Binary).bin.decode("base64", strict=False).to_list()
 
 
-def plain(table: str, texts: Sequence[bytes | None]) -> list[bytes | None]:
+def plain(table: str, texts: Sequence[bytes]) -> list[bytes | None]:
     """The texts of a typed table that are of the plain shape, with line ends as XML reads them; None for the others."""
-    series = pl.Series(texts, dtype=pl.Binary).cast(pl.String, strict=False)
+    try:
+        series = pl.Series(texts, dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.ComputeError:  # says that one of them is no UTF-8, not which
+        series = pl.Series([_decoded(text) for text in texts], dtype=pl.String)
     if series.str.contains("\r", literal=True).any():
         series = series.str.replace_all("\r\n", "\n", literal=True)
     good = series.str.contains(_shape(table))
@@ -97,18 +103,25 @@ def plain(table: str, texts: Sequence[bytes | None]) -> list[bytes | None]:
     return series.zip_with(good.fill_null(value=False), pl.Series([None], dtype=pl.String)).cast(pl.Binary).to_list()
 
 
+def _decoded(text: bytes) -> str | None:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return None
+
+
 def rows_of(table: str, texts: Sequence[bytes]) -> pl.DataFrame:
     """All rows of plain texts: `text`, the ordinal of the text a row is from, and a text column for each field.
 
-    Raises DuplicateFieldError when a row of any of them names a field twice.
+    Raises NotFlatError when a row of any of them names a field twice, or the parser refuses them in another way.
     """
-    from xml2arrow.exceptions import ParseError
+    from xml2arrow import Xml2ArrowError
 
     document = b"<R><H>" + b"</H><H>".join(texts) + b"</H></R>"
     try:
         batch = _parser(table).parse(document)[table]
-    except ParseError as error:
-        raise DuplicateFieldError(table) from error
+    except Xml2ArrowError as error:
+        raise NotFlatError(table) from error
     frame = cast("pl.DataFrame", pl.from_arrow(batch))
     return frame.rename({"<text>": "text"}).drop("<row>", strict=False)
 
@@ -120,7 +133,7 @@ def _shape(table: str) -> str:
     row = f"<{ROW_TAGS[table]}>{_BLANK}(?:<(?:{cells}){_BLANK})*</{ROW_TAGS[table]}>"
     if table != "XML1":  # which has exactly one
         row = f"(?:{row}{_BLANK})*"
-    for wrapper in reversed(_WRAPPERS[table]):
+    for wrapper in reversed(WRAPPERS[table]):
         row = f"<{wrapper}>{_BLANK}{row}{_BLANK}</{wrapper}>"
     return rf"\A\x{{FEFF}}?{_DECLARATION}{_BLANK}{row}{_BLANK}\z"
 
@@ -134,10 +147,10 @@ def _parser(table: str) -> Any:
     """The Arrow parser of one table; it only takes its configuration from a file."""
     from xml2arrow import XmlToArrowParser
 
-    path = "/".join(("/R/H", *_WRAPPERS[table], ROW_TAGS[table]))
-    parent, levels = (path.rpartition("/")[0], "[text, row]") if _WRAPPERS[table] else ("/R", "[text]")
+    path = "/".join(("/R/H", *WRAPPERS[table], ROW_TAGS[table]))
+    parent, levels = (path.rpartition("/")[0], "[text, row]") if WRAPPERS[table] else ("/R", "[text]")
     lines = ["parser_options: {trim_text: false}", "tables:"]
-    if _WRAPPERS[table]:  # a table without fields only counts its rows
+    if WRAPPERS[table]:  # a table without fields only counts its rows
         lines.append("  - {name: text, xml_path: /R, levels: [text], fields: []}")
     lines += [f"  - name: {table}", f"    xml_path: {parent}", f"    levels: {levels}", "    fields:"]
     lines += [
@@ -148,6 +161,3 @@ def _parser(table: str) -> Any:
         config = Path(folder) / "tables.yaml"
         config.write_text("\n".join(lines), encoding="utf-8")
         return XmlToArrowParser(config)
-
-
-assert ROW_TAGS.keys() == TABLES.keys()

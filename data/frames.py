@@ -196,7 +196,7 @@ def _plain_frames(records: Sequence[tuple[PlainRecord, int]], origin: Mapping[in
         else:
             ma_lk = pl.coalesce("_ma_lk", _trimmed("ma_lk"))
             rows = rows.with_columns(pl.col("_facility").alias("ma_cskcb"), ma_lk.alias("ma_lk"))
-        numbers = pl.int_range(1, pl.len() + 1, dtype=PROVENANCE["row_no"]).over("text")
+        numbers = pl.int_range(1, pl.len() + 1).over("text").cast(PROVENANCE["row_no"])
         frames[name] = rows.with_columns(row_no=numbers).select(frames[name].columns)
     return frames
 
@@ -205,7 +205,7 @@ def _rows_of_texts(name: str, texts: Sequence[bytes]) -> pl.DataFrame:
     """All rows of the texts. A text that only the careful parser can read right is found by halving, and goes there."""
     try:
         return flatxml.rows_of(name, texts)
-    except flatxml.DuplicateFieldError:
+    except flatxml.NotFlatError:
         if len(texts) == 1:
             return _text_frame(name, rows_of_text(name, texts[0])).with_columns(text=pl.lit(0, pl.UInt32))
         half = len(texts) // 2
@@ -263,6 +263,8 @@ def _with_content(findings: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
 
 def _beside(findings: pl.DataFrame, raw: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
     """Findings with the content of the `refused` rows among them, as JSON."""
+    if not refused.height:
+        return findings.with_columns(content=pl.lit(None, pl.String))
     rows = raw.join(refused.select("version", "row_no").unique(), on=["version", "row_no"], how="semi")
     text = [name for name in raw.columns if name not in PROVENANCE]
     content = pl.struct(_trimmed(name).alias(name) for name in text).struct.json_encode().alias("content")

@@ -8,27 +8,29 @@ history.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
 from data.frames import FINDING, Origin, problem_row, typed_frames
-from data.lake import PLAIN_TABLES, Lake
+from data.lake import PLAIN_TABLES, Lake, Reader
 from data.schema import columns
 from data.sources import DEFAULT_LIMITS, Limits, Problem, Source, SourceRefusedError, find_sources, sha256_of
 from data.xml130 import PlainRecord, Record, read_in_bulk
 
-BATCH_BYTES = 8 * 1024 * 1024  # of claim files a worker reads before it writes: keeps memory flat
+BATCH_BYTES = 24 * 1024 * 1024  # of claim files a worker reads before it writes: keeps memory flat
 BATCH_FILES = 2_000
 ROWS_AT_ONCE = 150_000  # rows of all tables held as Python objects before they are typed and written
 TEXT_OF_A_ROW = 400  # bytes of text that take the place of such a row
@@ -112,48 +114,37 @@ def ingest(
     or "4210") refuses records of the other one; by default each record's own content tells.
     """
     started = clock()
-    sources: list[tuple[int, Source, str]] = []
-    problems: list[tuple[Problem, str]] = []
-    skipped = 0
-    with lake.reader() as reader:
-        known = set(reader.pl("select file_sha256 from loaded_file")["file_sha256"].to_list())
-    for found in find_sources(paths, limits=limits):
-        if isinstance(found, Problem):
-            problems.append((found, ""))
-            continue
-        try:
-            sha256 = sha256_of(found)
-        except SourceRefusedError as error:
-            problems.append((error.problem, ""))
-            continue
-        if sha256 in known:
-            skipped += 1
-        else:
-            known.add(sha256)
-            sources.append((len(sources), found, sha256))
-    if not sources and not problems:
-        return _nothing_new(lake, skipped, clock() - started)
-    load_id = _load_id([sha for _, _, sha in sources], problems)
-    if lake.committed(load_id):  # only files that cannot be read, the same as last time
-        return _nothing_new(lake, skipped, clock() - started, quarantined=len(problems))
-    load_seq = lake.snapshot() + 1
-    folder = lake.staging(load_id)
-    staged = _Staged()
-    total = sum(source.size or 0 for _, source, _ in sources)
-    for done in _run(
-        [
-            _Job(number, batch, folder / f"p{os.getpid()}", load_id, load_seq, received, key, limits, standard)
-            for number, batch in enumerate(_batches(sources))
-        ],
-        workers if total > SMALL_LOAD else 1,
+    found = list(find_sources(paths, limits=limits))
+    expected = sum(source.size or 0 for source in found if isinstance(source, Source))
+    with (
+        _Workers(workers if expected > SMALL_LOAD else 1) as pool,
+        _hashes(found, workers) as hashes,
+        lake.reader() as reader,
     ):
-        staged.add(done)
-        if progress:
-            progress(staged.bytes, total)
-    if problems:
-        rows = [problem_row(problem, load_id, problem.source or "", sha) for problem, sha in problems]
-        staged.add(_write(folder / f"p{os.getpid()}", "listed", {"intake_finding": pl.DataFrame(rows, schema=FINDING)}))
-    counts = _count(lake, staged)
+        known = set(reader.pl("select file_sha256 from loaded_file")["file_sha256"].to_list())
+        sources, problems, skipped = _new_sources(zip(found, hashes, strict=True), known)
+        if not sources and not problems:
+            return _nothing_new(lake, skipped, clock() - started)
+        load_id = _load_id([sha for _, _, sha in sources], problems)
+        if lake.committed(load_id):  # only files that cannot be read, the same as last time
+            return _nothing_new(lake, skipped, clock() - started, quarantined=len(problems))
+        load_seq = lake.snapshot() + 1
+        folder = lake.staging(load_id)
+        own_folder = folder / f"p{os.getpid()}"
+        jobs = [
+            _Job(number, batch, own_folder, load_id, load_seq, received, key, limits, standard)
+            for number, batch in enumerate(_batches(sources))
+        ]
+        staged = _Staged()
+        total = sum(source.size or 0 for _, source, _ in sources)
+        for done in pool.run(jobs):
+            staged.add(done)
+            if progress:
+                progress(staged.bytes, total)
+        if problems:
+            rows = [problem_row(problem, load_id, problem.source or "", sha) for problem, sha in problems]
+            staged.add(_write(own_folder, "listed", {"intake_finding": pl.DataFrame(rows, schema=FINDING)}))
+        counts = _count(reader, staged)
     refused = counts.pop("quarantined")
     info = {**counts, "files": len(sources), "files_skipped": skipped, "quarantined": refused, "load_seq": load_seq}
     snapshot = lake.commit("load", load_id, staged.files, info)
@@ -203,18 +194,71 @@ def _batches(sources: Sequence[tuple[int, Source, str]]) -> Iterator[tuple[tuple
         yield tuple(batch)
 
 
-def _run(jobs: Sequence[_Job], workers: int) -> Iterator[_Staged]:
-    """Run the jobs, here or in worker processes; results come as they are done."""
-    if workers < 2 or len(jobs) < 2:
-        yield from map(_read_job, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with, initargs=(os.getpid(),)) as pool:
-        for done in as_completed([pool.submit(_read_job, job) for job in jobs]):
+@contextmanager
+def _hashes(found: Sequence[Source | Problem], threads: int) -> Generator[Iterator[str | Problem]]:
+    """The hash of each source, or what keeps it from being read; they are made while the caller does other things."""
+    with ThreadPoolExecutor(threads) as pool:
+        yield pool.map(_sha256_or_problem, found)
+
+
+def _new_sources(
+    found: Iterable[tuple[Source | Problem, str | Problem]], known: set[str]
+) -> tuple[list[tuple[int, Source, str]], list[tuple[Problem, str]], int]:
+    """The sources whose hash is not `known` yet, what cannot be read, and how many were skipped."""
+    sources: list[tuple[int, Source, str]] = []
+    problems: list[tuple[Problem, str]] = []
+    skipped = 0
+    for source, sha256 in found:
+        if isinstance(source, Problem):
+            problems.append((source, ""))
+        elif isinstance(sha256, Problem):
+            problems.append((sha256, ""))
+        elif sha256 in known:
+            skipped += 1
+        else:
+            known.add(sha256)
+            sources.append((len(sources), source, sha256))
+    return sources, problems, skipped
+
+
+def _sha256_or_problem(source: Source | Problem) -> str | Problem:
+    if isinstance(source, Problem):
+        return source
+    try:
+        return sha256_of(source)
+    except SourceRefusedError as error:
+        return error.problem
+
+
+class _Workers:
+    """Worker processes that start while the caller still has something else to do; none for a single worker."""
+
+    def __init__(self, count: int) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        if count > 1:
+            context = multiprocessing.get_context("spawn")
+            start = (context, _start_worker, (os.getpid(),))
+            self._pool = ProcessPoolExecutor(count, *start)
+            for _ in range(count):
+                self._pool.submit(os.getpid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def run(self, jobs: Sequence[_Job]) -> Iterator[_Staged]:
+        """Run the jobs, here or in worker processes; results come as they are done."""
+        if self._pool is None:
+            yield from map(_read_job, jobs)
+            return
+        for done in as_completed([self._pool.submit(_read_job, job) for job in jobs]):
             yield done.result()
 
 
-def _die_with(parent: int) -> None:
+def _start_worker(parent: int) -> None:
     """A worker whose parent was killed must not go on writing into the staging folder."""
 
     def watch() -> None:
@@ -223,6 +267,7 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    gc.disable()  # a worker lives for one load and makes no cycles to speak of, but millions of small objects
 
 
 def _read_job(job: _Job) -> _Staged:
@@ -240,44 +285,39 @@ def _read_job(job: _Job) -> _Staged:
         )
         staged.add(_write(job.folder, f"{job.number}-{part}", tables))
         records.clear()
+        origin.clear()
         held, part = 0, part + 1
 
-    for ordinal, source, sha256 in job.sources:
-        first = (job.load_seq << 42) | (ordinal << 22)  # a file of the largest size has fewer than 2^22 HOSO
-        encounters = 0
-        for item in _items(source, job.limits):
-            if isinstance(item, Problem):
-                findings.append(problem_row(item, job.load_id, source.name, sha256))
-                continue
-            if job.standard and item.standard != job.standard:
-                findings.append(problem_row(_other_standard(item, job.standard), job.load_id, source.name, sha256))
-                continue
-            version = first | item.hoso_no
-            origin[version] = (source.name, sha256, item.hoso_no)
-            records.append((item, version))
-            encounters += 1
-            held += sum(map(len, item.tables.values()))
-            if isinstance(item, PlainRecord):
-                held += sum(map(len, item.texts.values())) // TEXT_OF_A_ROW
-            if held >= ROWS_AT_ONCE:
-                flush()
-        loaded.append({"file_sha256": sha256, "file": source.name, "load_id": job.load_id, "encounters": encounters})
-        staged.bytes += source.size or 0
+    encounters = dict.fromkeys((ordinal for ordinal, _, _ in job.sources), 0)
+    files = (((ordinal, source, sha256), source.open) for ordinal, source, sha256 in job.sources)
+    for (ordinal, source, sha256), item in read_in_bulk(files, limits=job.limits):
+        if isinstance(item, Problem):
+            findings.append(problem_row(item, job.load_id, source.name, sha256))
+            continue
+        if job.standard and item.standard != job.standard:
+            findings.append(problem_row(_other_standard(item, job.standard), job.load_id, source.name, sha256))
+            continue
+        # a file of the largest size has fewer than 2^22 HOSO
+        version = (job.load_seq << 42) | (ordinal << 22) | item.hoso_no
+        origin[version] = (source.name, sha256, item.hoso_no)
+        records.append((item, version))
+        encounters[ordinal] += 1
+        held += sum(map(len, item.tables.values()))
+        if isinstance(item, PlainRecord):
+            held += sum(map(len, item.texts.values())) // TEXT_OF_A_ROW
+        if held >= ROWS_AT_ONCE:
+            flush()
     flush()
+    for ordinal, source, sha256 in job.sources:
+        given = encounters[ordinal]
+        loaded.append({"file_sha256": sha256, "file": source.name, "load_id": job.load_id, "encounters": given})
+        staged.bytes += source.size or 0
     own = {
         "intake_finding": pl.DataFrame(findings, schema=FINDING),
         "loaded_file": pl.DataFrame(loaded, schema=PLAIN_TABLES["loaded_file"]),
     }
     staged.add(_write(job.folder, f"{job.number}-files", own))
     return staged
-
-
-def _items(source: Source, limits: Limits) -> Iterator[Record | Problem]:
-    try:
-        with source.open() as stream:
-            yield from read_in_bulk(stream, limits=limits)
-    except SourceRefusedError as error:
-        yield error.problem
 
 
 def _other_standard(record: Record, wanted: str) -> Problem:
@@ -304,29 +344,23 @@ def _write(folder: Path, name: str, tables: Mapping[str, pl.DataFrame]) -> _Stag
     return staged
 
 
-def _count(lake: Lake, staged: _Staged) -> dict[str, int]:
+def _count(reader: Reader, staged: _Staged) -> dict[str, int]:
     """How many HOSO are new, replace an earlier one or withdraw it; how much was refused."""
-    kinds: dict[str, int] = {}
-    with lake.reader() as reader:
-        schema = {n: t for n, t in columns("encounter").items() if n in ("ma_cskcb", "ma_lk", "version", "withdrawn")}
-        paths = staged.files.get("encounter", [])
-        fresh = (
-            pl.concat([pl.read_parquet(p, columns=list(schema)) for p in paths])
-            if paths
-            else pl.DataFrame(schema=schema)
-        )
-        reader.keep("_fresh", fresh)
-        rows = reader.pl(
-            """
-            select case when withdrawn then 'encounters_withdrawn'
-                        when age > 1 or e.version is not null then 'encounters_replaced'
-                        else 'encounters_new' end as kind, count(*) as n
-            from (select *, row_number() over (partition by ma_cskcb, ma_lk order by version) as age from _fresh) f
-            left join (select ma_cskcb, ma_lk, version from encounter) e using (ma_cskcb, ma_lk)
-            group by kind
-            """
-        )
-        kinds = dict(rows.iter_rows())
+    schema = {n: t for n, t in columns("encounter").items() if n in ("ma_cskcb", "ma_lk", "version", "withdrawn")}
+    paths = staged.files.get("encounter", [])
+    fresh = [pl.read_parquet(p, columns=list(schema)) for p in paths] or [pl.DataFrame(schema=schema)]
+    reader.keep("_fresh", pl.concat(fresh))
+    rows = reader.pl(
+        """
+        select case when withdrawn then 'encounters_withdrawn'
+                    when age > 1 or e.version is not null then 'encounters_replaced'
+                    else 'encounters_new' end as kind, count(*) as n
+        from (select *, row_number() over (partition by ma_cskcb, ma_lk order by version) as age from _fresh) f
+        left join (select ma_cskcb, ma_lk, version from encounter) e using (ma_cskcb, ma_lk)
+        group by kind
+        """
+    )
+    kinds: dict[str, int] = dict(rows.iter_rows())
     severities = {"quarantine": 0, "warn": 0}
     for path in staged.files.get("intake_finding", []):
         found = pl.read_parquet(path, columns=["severity", "version", "line_table", "row_no", "code"])

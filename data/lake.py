@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -357,8 +358,10 @@ class Lake:
             shutil.rmtree(folder)
             return done[0].snapshot
         versions = dict(entries[-1].versions) if entries else {}
-        for table, names in manifest["staged"].items():
-            versions[table] = self._append(table, commit_id, [folder / name for name in names])
+        staged = {table: [folder / name for name in names] for table, names in manifest["staged"].items()}
+        with ThreadPoolExecutor(self._threads) as pool:
+            tables = pool.map(lambda table: self._append(table, commit_id, staged[table]), staged)
+            versions |= dict(zip(staged, tables, strict=True))
         snapshot = (entries[-1].snapshot if entries else 0) + 1
         row = pl.DataFrame(
             {

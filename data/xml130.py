@@ -10,11 +10,12 @@ from __future__ import annotations
 import binascii
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -32,7 +33,8 @@ CHECK_IN_ROOT = "CHI_TIEU_TRANG_THAI_KCB"
 
 _CHUNK = 1024 * 1024
 _HEAD = ("MACSKCB", "NGAYLAP")  # what a HOSO takes from the envelope
-_WAITING_BYTES = 4 * _CHUNK  # of HOSO that are judged together
+_HELD_BYTES = 12 * _CHUNK  # of HOSO that are judged together: fewer take longer each
+_ROW_BYTES = 4_000  # that a row of a record takes
 _SNIFFED = 4096  # bytes at the start that tell the encoding and the wrapping
 _MAX_NAMES = 20_000  # distinct element names remembered; the standards have 400
 
@@ -231,66 +233,9 @@ class _RefusedError(Exception):
         self.problem = problem
 
 
-class _BrokenOffError(Exception):
-    """Ends the reading of a file; how many HOSO were good is only known once those in waiting are judged."""
-
-    def __init__(self, code: str, detail: str, position: int) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-        self.position = position
-
-
-def read_envelope(stream: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[RawRecord | Problem]:
-    """The HOSO of one claim file in order, and a `Problem` for whatever could not be used.
-
-    Never raises for what the file holds. A problem of severity "file" is the last item but for nothing: what was
-    yielded before it is whole. A check-in file gives one record of one XML0 table.
-    """
-    return cast("Iterator[RawRecord | Problem]", _read(stream, limits, plain=False))
-
-
-def read_in_bulk(stream: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[Record | Problem]:
-    """The same items, but a HOSO of the plain shape comes as a `PlainRecord`, several times as fast."""
-    return _read(stream, limits, plain=True)
-
-
-def _read(stream: BinaryIO, limits: Limits, *, plain: bool) -> Iterator[Record | Problem]:
-    reader = _EnvelopeReader(limits, plain=plain)
-    refused = 0
-    for item in _items(reader, stream):
-        yield item
-        refused += isinstance(item, Problem) and item.severity != "file"
-        if refused > limits.problems:
-            yield _problem("too_many_problems", "file", limit=limits.problems, good=reader.good)
-            return
-
-
-def _items(reader: _EnvelopeReader, stream: BinaryIO) -> Iterator[Record | Problem]:
-    try:
-        for chunk in chain(_utf8(stream), (None,)):
-            yield from reader.close() if chunk is None else reader.feed(chunk)
-    except _BrokenOffError as end:
-        yield from reader.settle()
-        yield _problem(end.code, "file", good=reader.good, detail=end.detail, position=end.position)
-    except _RefusedError as refusal:
-        yield from reader.settle()
-        yield refusal.problem
-    except SourceRefusedError as refusal:
-        yield from reader.settle()
-        detail = refusal.problem
-        if detail.code == "source_damaged" and reader.hoso_count:
-            yield replace(
-                _problem("truncated", "file", good=reader.good, detail=detail.message_en, position=reader.position),
-                source=detail.source,
-            )
-        else:
-            yield detail
-
-
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A HOSO that looks plain, as far as its outside tells."""
+    """A HOSO that looks plain from outside; whether it is gets judged together with others."""
 
     fragment: bytes
     parts: list[tuple[str, bytes, bool]]
@@ -299,17 +244,130 @@ class _Waiting:
     head: dict[str, str | None]
 
 
+class _BrokenOffError(Exception):
+    """Ends the reading of a file. How many HOSO were good is only known once those in waiting are judged."""
+
+    def __init__(self, code: str, detail: str, position: int, source: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.position = position
+        self.source = source
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was given of one file so far."""
+
+    good: int = 0
+    refused: int = 0
+    stopped: bool = False
+
+
+_Cut = RawRecord | Problem | _Waiting | _BrokenOffError
+_Key = TypeVar("_Key")
+
+
+def read_envelope(stream: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[RawRecord | Problem]:
+    """The HOSO of one claim file in order, and a `Problem` for whatever could not be used.
+
+    Never raises for what the file holds. A problem of severity "file" is the last item but for nothing: what was
+    yielded before it is whole. A check-in file gives one record of one XML0 table.
+    """
+    tally = _Tally()
+    for item in _cut_file(lambda: nullcontext(stream), limits, plain=False):
+        yield from cast("Iterator[RawRecord | Problem]", _given(tally, item, limits))
+        if tally.stopped:
+            return
+
+
+def read_in_bulk(
+    files: Iterable[tuple[_Key, Callable[[], AbstractContextManager[BinaryIO]]]], *, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[tuple[_Key, Record | Problem]]:
+    """The same items of many files, each with its file's key, in the same order and several times as fast.
+
+    A HOSO of the plain shape comes as a `PlainRecord`. A file that cannot be opened gives the problem that says so.
+    """
+    held: list[tuple[_Key, _Tally, _Cut]] = []
+    held_bytes = 0
+
+    def release() -> Iterator[tuple[_Key, Record | Problem]]:
+        nonlocal held_bytes
+        waiting = [item for _, _, item in held if isinstance(item, _Waiting)]
+        judged = iter(_plain_records(waiting, limits))
+        for key, tally, item in held:
+            plain = next(judged) if isinstance(item, _Waiting) else None
+            for given in _given(tally, plain or item, limits):
+                yield key, given
+        held.clear()
+        held_bytes = 0
+
+    for key, opened in files:
+        tally = _Tally()
+        for item in _cut_file(opened, limits, plain=True):
+            held.append((key, tally, item))
+            held_bytes += _weight(item)
+            if held_bytes > _HELD_BYTES:
+                yield from release()
+                if tally.stopped:
+                    break
+    yield from release()
+
+
+def _weight(item: _Cut) -> int:
+    """About the memory that an item in waiting takes."""
+    if isinstance(item, _Waiting):
+        return len(item.fragment)
+    return _ROW_BYTES * sum(map(len, item.tables.values())) if isinstance(item, RawRecord) else _ROW_BYTES
+
+
+def _given(tally: _Tally, item: _Cut | PlainRecord, limits: Limits) -> Iterator[Record | Problem]:
+    """What is given of an item: a HOSO that only looked plain is read the careful way now."""
+    if isinstance(item, _BrokenOffError):
+        item = _problem(
+            item.code, "file", good=tally.good, detail=item.detail, position=item.position, source=item.source
+        )
+    found = _read_hoso(item, limits) if isinstance(item, _Waiting) else (item,)
+    for one in found:
+        if tally.stopped:
+            return
+        yield one
+        if not isinstance(one, Problem):
+            tally.good += 1
+        elif one.severity != "file":
+            tally.refused += 1
+            if tally.refused > limits.problems:
+                tally.stopped = True
+                yield _problem("too_many_problems", "file", limit=limits.problems, good=tally.good)
+
+
+def _cut_file(opened: Callable[[], AbstractContextManager[BinaryIO]], limits: Limits, *, plain: bool) -> Iterator[_Cut]:
+    """The items of a file as they are cut; the reason why reading ended early is the last of them."""
+    reader = _EnvelopeReader(limits, plain=plain)
+    try:
+        with opened() as stream:
+            for chunk in chain(_utf8(stream), (None,)):
+                yield from reader.close() if chunk is None else reader.feed(chunk)
+    except _BrokenOffError as end:
+        yield end
+    except _RefusedError as refusal:
+        yield refusal.problem
+    except SourceRefusedError as refusal:
+        detail = refusal.problem
+        if detail.code == "source_damaged" and reader.hoso_count:
+            yield _BrokenOffError("truncated", detail.message_en, reader.position, detail.source)
+        else:
+            yield detail
+
+
 class _EnvelopeReader:
     """Cuts UTF-8 text into HOSO elements and the envelope around them."""
 
     def __init__(self, limits: Limits, *, plain: bool) -> None:
         self.hoso_count = 0
-        self.good = 0  # of those given
         self._limits = limits
         # beyond these a HOSO needs the careful parser's look at its size
         self._plain_bytes = min(limits.hoso_bytes, limits.hoso_marks) if plain else -1
-        self._waiting: list[_Waiting] = []
-        self._waiting_bytes = 0
         self._buffer = bytearray()
         self._dropped = 0  # bytes already taken from the front of the stream
         self._in_hoso = False
@@ -328,7 +386,7 @@ class _EnvelopeReader:
         """Where reading stands, in bytes of the uncompressed text."""
         return self._dropped
 
-    def feed(self, chunk: bytes) -> Iterator[Record | Problem]:
+    def feed(self, chunk: bytes) -> Iterator[_Cut]:
         """Take more text; give what became whole by it."""
         self._buffer += chunk
         if self._check_in is None:
@@ -342,20 +400,19 @@ class _EnvelopeReader:
             return
         yield from self._cut()
 
-    def _cut(self) -> Iterator[Record | Problem]:
+    def _cut(self) -> Iterator[_Cut]:
         while self._in_hoso or self._pass_outer():
             fragment = self._take_hoso()
             if fragment is None:
                 if not self._skipping and len(self._buffer) > self._limits.hoso_bytes:
-                    yield from self.settle()
                     yield self._too_large()
                 return
             if self._skipping:
                 self._skipping = False
             else:
-                yield from self._take(fragment)
+                yield from self._take(fragment, self._dropped - len(fragment))
 
-    def close(self) -> Iterator[Record | Problem]:
+    def close(self) -> Iterator[_Cut]:
         """The text is over: check that the envelope is closed and says what it holds."""
         if self._check_in:
             yield self._read_check_in(bytes(self._buffer))
@@ -374,7 +431,6 @@ class _EnvelopeReader:
                 raise _RefusedError(_problem("not_xml", "file", detail=_words(error), position=0)) from error
             raise self._truncated(_words(error)) from error
         self._note_outer()
-        yield from self.settle()
         if not self.hoso_count:
             raise _RefusedError(_problem("no_hoso", "file"))
         declared = self._head.get("SOLUONGHOSO")
@@ -507,47 +563,21 @@ class _EnvelopeReader:
         self._seek_from = 0
         return problem
 
-    def _take(self, fragment: bytes) -> Iterator[Record | Problem]:
-        position = self._dropped - len(fragment)
-        parts = flatxml.parts_of(fragment) if len(fragment) <= self._plain_bytes else None
-        if parts is None:
-            yield from self.settle()
-            yield from self._read_hoso(fragment, self.hoso_count, position, self._head)
-            return
+    def _take(self, fragment: bytes, position: int) -> Iterator[_Cut]:
         head = {name: self._head.get(name) for name in _HEAD}
-        self._waiting.append(_Waiting(fragment, parts, self.hoso_count, position, head))
-        self._waiting_bytes += len(fragment)
-        if self._waiting_bytes > _WAITING_BYTES:
-            yield from self.settle()
-
-    def settle(self) -> Iterator[Record | Problem]:
-        """Judge the HOSO in waiting and give them, those that turn out not to be plain by way of the careful parser."""
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        for hoso, record in zip(waiting, _plain_records(waiting, self._limits), strict=True):
-            if record is None:
-                yield from self._read_hoso(hoso.fragment, hoso.number, hoso.position, hoso.head)
-            else:
-                self.good += 1
-                yield record
-
-    def _read_hoso(
-        self, fragment: bytes, number: int, position: int, head: dict[str, str | None]
-    ) -> Iterator[RawRecord | Problem]:
-        problems: list[Problem] = []
-        try:
-            record = _record(fragment, number, head, self._limits, problems)
-        except _RefusedError as refusal:
-            yield from problems
-            yield replace(refusal.problem, hoso_no=number, position=position)
-            # A HOSO that was never closed has swallowed the one after it: give that one its own chance.
-            swallowed = fragment.rfind(b"<HOSO>", 1)
-            if refusal.problem.code == "hoso_broken" and swallowed > 0:
-                self.hoso_count += 1
-                yield from self._read_hoso(fragment[swallowed:], self.hoso_count, position + swallowed, head)
+        parts = flatxml.parts_of(fragment) if len(fragment) <= self._plain_bytes else None
+        hoso = _Waiting(fragment, parts or [], self.hoso_count, position, head)
+        if parts:
+            yield hoso
             return
-        self.good += 1
-        yield from problems
-        yield record
+        last = None
+        for last in _read_hoso(hoso, self._limits):
+            yield last
+        # A HOSO that was never closed has swallowed the one after it: give that one its own chance.
+        swallowed = fragment.rfind(b"<HOSO>", 1)
+        if isinstance(last, Problem) and last.code == "hoso_broken" and swallowed > 0:
+            self.hoso_count += 1
+            yield from self._take(fragment[swallowed:], position + swallowed)
 
     def _read_check_in(self, text: bytes) -> RawRecord:
         try:
@@ -559,42 +589,56 @@ class _EnvelopeReader:
         return RawRecord(facility=facility, ngaylap=None, hoso_no=1, standard="130", tables={"XML0": rows})
 
 
-def _plain_records(waiting: Sequence[_Waiting], limits: Limits) -> list[PlainRecord | None]:
+def _read_hoso(hoso: _Waiting, limits: Limits) -> Iterator[RawRecord | Problem]:
+    """One HOSO by the careful parser: the problems of its tables, then its record or what is wrong with all of it."""
+    problems: list[Problem] = []
+    try:
+        record = _record(hoso.fragment, hoso.number, hoso.head, limits, problems)
+    except _RefusedError as refusal:
+        yield from problems
+        yield replace(refusal.problem, hoso_no=hoso.number, position=hoso.position)
+        return
+    yield from problems
+    yield record
+
+
+def _plain_records(  # noqa: C901 - three ways a table goes, told in one place
+    waiting: Sequence[_Waiting], limits: Limits
+) -> list[PlainRecord | None]:
     """Each HOSO in waiting as a plain record, None where one of its tables is not plain after all."""
     texts: list[dict[str, bytes]] = [{} for _ in waiting]
-    papers: list[list[tuple[str, bytes]]] = [[] for _ in waiting]
-    failed: set[int] = set()
-    by_table: dict[str, list[tuple[int, bytes | None]]] = {}
-    packed = [
-        (i, name, content) for i, hoso in enumerate(waiting) for name, content, in_base64 in hoso.parts if in_base64
-    ]
-    found = iter(flatxml.unpacked([content for _, _, content in packed]))
-    for i, hoso in enumerate(waiting):
-        for name, content, in_base64 in hoso.parts:
-            text = next(found) if in_base64 else content
-            if name in TABLES:
-                if text or name == "XML1":
-                    by_table.setdefault(name, []).append((i, text))
-            elif text is None or not in_base64:
-                failed.add(i)
-            elif text:
-                papers[i].append((name, text))
+    papers: list[Tables] = [{} for _ in waiting]
+    failed: set[int] = set()  # places in `waiting`
+    by_table: dict[str, list[tuple[int, bytes]]] = {}
+    for i, name, text, inline in _contents(waiting):
+        if text is None:
+            failed.add(i)
+        elif name in TABLES:
+            if text or name == "XML1":
+                by_table.setdefault(name, []).append((i, text))
+        elif (rows := _plain_paper(name, text, limits, inline=inline)) is None:
+            failed.add(i)
+        elif rows:
+            papers[i][name] = rows
     for name, items in by_table.items():
         for (i, _), text in zip(items, flatxml.plain(name, [text for _, text in items]), strict=True):
             if text is None:
                 failed.add(i)
             else:
                 texts[i][name] = text
-    return [None if i in failed else _plain_record(hoso, texts[i], papers[i], limits) for i, hoso in enumerate(waiting)]
+    return [None if i in failed else _plain_record(hoso, texts[i], papers[i]) for i, hoso in enumerate(waiting)]
 
 
-def _plain_record(
-    hoso: _Waiting, texts: dict[str, bytes], papers: Sequence[tuple[str, bytes]], limits: Limits
-) -> PlainRecord | None:
-    try:
-        tables = {name: rows for name, text in papers if (rows := rows_of_text(name, text, limits))}
-    except (etree.XMLSyntaxError, ValueError, _RefusedError):
-        return None
+def _contents(waiting: Sequence[_Waiting]) -> Iterator[tuple[int, str, bytes | None, bool]]:
+    """Place in `waiting`, LOAIHOSO and text of each content, and whether it was written inline."""
+    packed = [content for hoso in waiting for _, content, in_base64 in hoso.parts if in_base64]
+    unpacked = iter(flatxml.unpacked(packed))
+    for i, hoso in enumerate(waiting):
+        for name, content, in_base64 in hoso.parts:
+            yield i, name, next(unpacked) if in_base64 else content, not in_base64
+
+
+def _plain_record(hoso: _Waiting, texts: dict[str, bytes], tables: Tables) -> PlainRecord:
     return PlainRecord(
         facility=hoso.head.get("MACSKCB"),
         ngaylap=hoso.head.get("NGAYLAP"),
@@ -602,6 +646,16 @@ def _plain_record(
         texts=texts,
         tables=tables,
     )
+
+
+def _plain_paper(name: str, text: bytes, limits: Limits, *, inline: bool) -> list[Row] | None:
+    """Rows of a paper of a HOSO that looks plain; None where something is wrong with it."""
+    try:
+        if inline:  # which may be several elements
+            return _rows_below(name, _parse(b"<NOIDUNGFILE>" + text + b"</NOIDUNGFILE>", limits))
+        return rows_of_text(name, text, limits)
+    except (etree.XMLSyntaxError, ValueError, _RefusedError):
+        return None
 
 
 def _record(

@@ -174,7 +174,8 @@ class ExpectedCost:
 
         Columns: ma_cskcb, ma_lk, group, observed, expected, high (95th percentile), excess (observed - expected; VND of
         covered cost), tail (probability of lying so high among claims of this kind), strength (0 to 1, less where
-        the diagnosis is rare: silence beats a noisy ratio), habit (how many times as often as others the doctor, else the facility, lay above the 95th percentile in training).
+        the diagnosis is rare: silence beats a noisy ratio), habit (how many times as
+        often as others the doctor, else the facility, lay above the 95th percentile in training).
         """
         parts: list[pl.DataFrame] = []
         known = _diagnosis(x).replace_strict(self._support, default=0.0, return_dtype=pl.Float64)
