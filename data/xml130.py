@@ -602,9 +602,7 @@ def _read_hoso(hoso: _Waiting, limits: Limits) -> Iterator[RawRecord | Problem]:
     yield record
 
 
-def _plain_records(  # noqa: C901 - three ways a table goes, told in one place
-    waiting: Sequence[_Waiting], limits: Limits
-) -> list[PlainRecord | None]:
+def _plain_records(waiting: Sequence[_Waiting], limits: Limits) -> list[PlainRecord | None]:
     """Each HOSO in waiting as a plain record, None where one of its tables is not plain after all."""
     texts: list[dict[str, bytes]] = [{} for _ in waiting]
     papers: list[Tables] = [{} for _ in waiting]
