@@ -87,7 +87,7 @@ def _timed(loader: Any, folder: Path) -> tuple[float, int, int]:
     process.start()
     watcher = threading.Thread(target=peak_rss, args=(process.pid, stop, peak))
     watcher.start()
-    seconds, claims = queue.get()
+    seconds, claims = queue.get(timeout=1800)  # a loader that failed puts nothing
     process.join()
     stop.set()
     watcher.join()

@@ -179,3 +179,18 @@ def test_a_cost_group_too_rare_to_learn_is_never_raised(costs: pl.DataFrame) -> 
     detector = ExpectedCost().fit(rare, seed=1)
     assert detector.high(rare, "supply") is None
     assert "supply" not in detector.excess(rare)["group"].to_list()
+
+
+@pytest.mark.parametrize("kind", DETECTORS, ids=lambda kind: kind.name)
+def test_pyod_can_use_it_and_the_batch_does_not_matter(kind: Any) -> None:
+    from pyod.models.base import BaseDetector
+
+    from detectors.pyod import as_pyod
+
+    x = matrix(kind().feature_names).select(kind().feature_names).fill_null(0.0).to_numpy()
+    x[7] = x.max(axis=0) * 9
+    model = as_pyod(kind(), seed=3, contamination=0.02).fit(x)
+    assert isinstance(model, BaseDetector)
+    assert model.labels_.sum() == pytest.approx(0.02 * len(x), abs=3)
+    assert model.predict(x)[7] == 1
+    assert model.decision_function(x)[:20].tolist() == [model.decision_function(x[i : i + 1])[0] for i in range(20)]
