@@ -24,10 +24,11 @@ from typing import Any, Self
 
 import polars as pl
 
-from data.frames import FINDING, Origin, problem_row, typed_frames
+from data.frames import FINDING, Batch, Origin, frames_of_records, problem_row
 from data.lake import PLAIN_TABLES, Lake, Reader
-from data.schema import columns
+from data.schema import TABLES
 from data.sources import DEFAULT_LIMITS, Limits, Problem, Source, SourceRefusedError, find_sources, sha256_of
+from data.versions import fresh_claims, supersessions
 from data.xml130 import PlainRecord, Record, read_in_bulk
 
 BATCH_BYTES = 24 * 1024 * 1024  # of claim files a worker reads before it writes: keeps memory flat
@@ -55,6 +56,8 @@ class LoadReport:
     warnings: int
     snapshot: int
     seconds: float
+    rows: Mapping[str, Mapping[str, int]]
+    """By table: rows `read` = `loaded` (current) + `superseded` (kept as history only) + `quarantined`."""
 
     def as_json(self) -> dict[str, Any]:
         """The command's JSON object."""
@@ -72,10 +75,7 @@ class _Job:
     number: int
     sources: tuple[tuple[int, Source, str], ...]  # ordinal in the load, source, sha256
     folder: Path
-    load_id: str
-    load_seq: int
-    received: datetime
-    key: bytes
+    batch: Batch
     limits: Limits
     standard: str | None
 
@@ -131,9 +131,9 @@ def ingest(
         load_seq = lake.snapshot() + 1
         folder = lake.staging(load_id)
         own_folder = folder / f"p{os.getpid()}"
+        batch = Batch(load_id=load_id, load_seq=load_seq, received=received, key=key)
         jobs = [
-            _Job(number, batch, own_folder, load_id, load_seq, received, key, limits, standard)
-            for number, batch in enumerate(_batches(sources))
+            _Job(number, part, own_folder, batch, limits, standard) for number, part in enumerate(_batches(sources))
         ]
         staged = _Staged()
         total = sum(source.size or 0 for _, source, _ in sources)
@@ -144,18 +144,20 @@ def ingest(
         if problems:
             rows = [problem_row(problem, load_id, problem.source or "", sha) for problem, sha in problems]
             staged.add(_write(own_folder, "listed", {"intake_finding": pl.DataFrame(rows, schema=FINDING)}))
+        fresh_claims(reader, staged.files)
+        staged.add(_write(own_folder, "all", {"supersession": supersessions(reader, load_id)}))
         counts = _count(reader, staged)
-    refused = counts.pop("quarantined")
-    info = {**counts, "files": len(sources), "files_skipped": skipped, "quarantined": refused, "load_seq": load_seq}
+        rows = _rows(reader, staged)
+    info = {**counts, "files": len(sources), "files_skipped": skipped, "load_seq": load_seq, "rows": rows}
     snapshot = lake.commit("load", load_id, staged.files, info)
     return LoadReport(
         files=len(sources),
         files_skipped=skipped,
         drug_lines=staged.rows.get("drug_line", 0),
         service_lines=staged.rows.get("service_line", 0),
-        quarantined=refused,
         snapshot=snapshot,
         seconds=clock() - started,
+        rows=rows,
         **counts,
     )
 
@@ -173,6 +175,7 @@ def _nothing_new(lake: Lake, skipped: int, seconds: float, *, quarantined: int =
         warnings=0,
         snapshot=lake.snapshot(),
         seconds=seconds,
+        rows={},
     )
 
 
@@ -280,10 +283,7 @@ def _read_job(job: _Job) -> _Staged:
 
     def flush() -> None:
         nonlocal held, part
-        tables = typed_frames(
-            records, origin, load_id=job.load_id, load_seq=job.load_seq, received=job.received, key=job.key
-        )
-        staged.add(_write(job.folder, f"{job.number}-{part}", tables))
+        staged.add(_write(job.folder, f"{job.number}-{part}", frames_of_records(records, origin, job.batch)))
         records.clear()
         origin.clear()
         held, part = 0, part + 1
@@ -292,13 +292,13 @@ def _read_job(job: _Job) -> _Staged:
     files = (((ordinal, source, sha256), source.open) for ordinal, source, sha256 in job.sources)
     for (ordinal, source, sha256), item in read_in_bulk(files, limits=job.limits):
         if isinstance(item, Problem):
-            findings.append(problem_row(item, job.load_id, source.name, sha256))
+            findings.append(problem_row(item, job.batch.load_id, source.name, sha256))
             continue
         if job.standard and item.standard != job.standard:
-            findings.append(problem_row(_other_standard(item, job.standard), job.load_id, source.name, sha256))
+            findings.append(problem_row(_other_standard(item, job.standard), job.batch.load_id, source.name, sha256))
             continue
         # a file of the largest size has fewer than 2^22 HOSO
-        version = (job.load_seq << 42) | (ordinal << 22) | item.hoso_no
+        version = (job.batch.load_seq << 42) | (ordinal << 22) | item.hoso_no
         origin[version] = (source.name, sha256, item.hoso_no)
         records.append((item, version))
         encounters[ordinal] += 1
@@ -310,7 +310,7 @@ def _read_job(job: _Job) -> _Staged:
     flush()
     for ordinal, source, sha256 in job.sources:
         given = encounters[ordinal]
-        loaded.append({"file_sha256": sha256, "file": source.name, "load_id": job.load_id, "encounters": given})
+        loaded.append({"file_sha256": sha256, "file": source.name, "load_id": job.batch.load_id, "encounters": given})
         staged.bytes += source.size or 0
     own = {
         "intake_finding": pl.DataFrame(findings, schema=FINDING),
@@ -345,34 +345,61 @@ def _write(folder: Path, name: str, tables: Mapping[str, pl.DataFrame]) -> _Stag
 
 
 def _count(reader: Reader, staged: _Staged) -> dict[str, int]:
-    """How many HOSO are new, replace an earlier one or withdraw it; how much was refused."""
-    schema = {n: t for n, t in columns("encounter").items() if n in ("ma_cskcb", "ma_lk", "version", "withdrawn")}
-    paths = staged.files.get("encounter", [])
-    fresh = [pl.read_parquet(p, columns=list(schema)) for p in paths] or [pl.DataFrame(schema=schema)]
-    reader.keep("_fresh", pl.concat(fresh))
+    """How many HOSO are new, replace an earlier one or withdraw it; how much was refused. After `fresh_claims`."""
     rows = reader.pl(
         """
         select case when withdrawn then 'encounters_withdrawn'
-                    when age > 1 or e.version is not null then 'encounters_replaced'
+                    when age > 1 or e.ma_lk is not null then 'encounters_replaced'
                     else 'encounters_new' end as kind, count(*) as n
         from (select *, row_number() over (partition by ma_cskcb, ma_lk order by version) as age from _fresh) f
-        left join (select ma_cskcb, ma_lk, version from encounter) e using (ma_cskcb, ma_lk)
+        left join (select distinct ma_cskcb, ma_lk from claimed_encounter semi join _latest using (ma_cskcb, ma_lk)) e
+        using (ma_cskcb, ma_lk)
         group by kind
         """
     )
     kinds: dict[str, int] = dict(rows.iter_rows())
-    severities = {"quarantine": 0, "warn": 0}
-    for path in staged.files.get("intake_finding", []):
-        found = pl.read_parquet(path, columns=["severity", "version", "line_table", "row_no", "code"])
-        refused = found.filter(pl.col("severity") == "quarantine")
-        rows_refused = refused.filter(pl.col("version").is_not_null())
-        severities["quarantine"] += rows_refused.select("version", "line_table", "row_no").unique().height
-        severities["quarantine"] += refused.height - rows_refused.height
-        severities["warn"] += found.height - refused.height
+    reader.keep_files("_fresh_finding", "intake_finding", staged.files.get("intake_finding", ()))
+    refused = reader.pl(
+        """
+        select count(distinct (version, line_table, row_no)) filter (severity = 'quarantine' and version is not null)
+             + count(*) filter (severity = 'quarantine' and version is null) as quarantined,
+               count(*) filter (severity <> 'quarantine') as warnings
+        from _fresh_finding
+        """
+    ).row(0, named=True)
     return {
         "encounters_new": kinds.get("encounters_new", 0),
         "encounters_replaced": kinds.get("encounters_replaced", 0),
         "encounters_withdrawn": kinds.get("encounters_withdrawn", 0),
-        "quarantined": severities["quarantine"],
-        "warnings": severities["warn"],
+        **refused,
     }
+
+
+def _rows(reader: Reader, staged: _Staged) -> dict[str, dict[str, int]]:
+    """What became of every row that was read, by table. After `fresh_claims`, with `supersession` staged."""
+    reader.keep_files("_fresh_received", "received", staged.files.get("received", ()))
+    reader.keep_files("_fresh_supersession", "supersession", staged.files.get("supersession", ()))
+    read: dict[str, int] = dict(
+        reader.pl("select line_table, sum(rows_read)::bigint from _fresh_received group by 1").iter_rows()
+    )
+    refused: dict[str, int] = dict(
+        reader.pl(
+            "select line_table, count(distinct (version, row_no)) from _fresh_finding "
+            "where severity = 'quarantine' and version is not null group by 1"
+        ).iter_rows()
+    )
+    gone = "select version from _latest where age > 1 or withdrawn union select version from _fresh_supersession"
+    found: dict[str, dict[str, int]] = {}
+    for table in [*TABLES.values(), "unknown_row"]:
+        stored = staged.rows.get(table, 0)
+        if not stored and not read.get(table):
+            continue
+        reader.keep_files("_fresh_rows", table, staged.files.get(table, ()))
+        history = reader.pl(f"select count(*) as n from _fresh_rows where version in ({gone})")["n"][0] if stored else 0
+        found[table] = {
+            "read": read.get(table, stored),
+            "loaded": stored - history,
+            "superseded": history,
+            "quarantined": refused.get(table, 0),
+        }
+    return found

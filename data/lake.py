@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 from data.catalogues import CATALOGUES, Catalogues
 from data.errors import MinhBachError
-from data.schema import DERIVED, ClaimTables, columns
+from data.schema import TABLES, ClaimTables, columns, set_apart
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -47,26 +47,40 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 MONEY = pl.Decimal(18, 2)
 
 PLAIN_TABLES: dict[str, dict[str, pl.DataType]] = {
-    "paper": {
+    "person": {
+        "version": pl.Int64(),
+        "line_table": pl.String(),
+        "row_no": pl.Int32(),
+        "ma_cskcb": pl.String(),
+        "ma_lk": pl.String(),
+        "patient_id": pl.String(),
+        **{name: pl.String() for name in set_apart("person")},
+        "load_id": pl.String(),
+    },
+    "free_text": {
+        "version": pl.Int64(),
+        "line_table": pl.String(),
+        "row_no": pl.Int32(),
+        "ma_cskcb": pl.String(),
+        "ma_lk": pl.String(),
+        **{name: pl.String() for name in set_apart("free_text")},
+        "month": pl.Int32(),
+        "load_id": pl.String(),
+    },
+    "refused_row": {  # what was not loaded, so that nothing is lost
+        "load_id": pl.String(),
+        "version": pl.Int64(),
+        "line_table": pl.String(),
+        "row_no": pl.Int32(),
+        "content": pl.String(),  # the row as JSON, every field as written
+    },
+    "unknown_row": {  # rows of tables that the standard does not know
         "ma_cskcb": pl.String(),
         "ma_lk": pl.String(),
         "loaihoso": pl.String(),
         "row_no": pl.Int32(),
-        "content": pl.String(),  # the row as JSON, every field as written
-        "month": pl.Int32(),
+        "content": pl.String(),
         "version": pl.Int64(),
-        "load_id": pl.String(),
-    },
-    "person": {
-        "version": pl.Int64(),
-        "ma_cskcb": pl.String(),
-        "ma_lk": pl.String(),
-        "patient_id": pl.String(),
-        "ho_ten": pl.String(),
-        "so_cccd": pl.String(),
-        "dia_chi": pl.String(),
-        "dien_thoai": pl.String(),
-        "ma_the_bhyt": pl.String(),
         "load_id": pl.String(),
     },
     "intake_finding": {
@@ -79,13 +93,43 @@ PLAIN_TABLES: dict[str, dict[str, pl.DataType]] = {
         "version": pl.Int64(),
         "ma_cskcb": pl.String(),
         "ma_lk": pl.String(),
-        "severity": pl.String(),  # quarantine: refused, not loaded; warn: loaded, the value set aside
+        "severity": pl.String(),  # quarantine: refused, not loaded; warn: loaded, the value set aside or doubtful
+        "check_id": pl.String(),  # an id of `data.checks`, or FILE.code for what is wrong with a file or a HOSO
         "code": pl.String(),
         "field": pl.String(),
         "value": pl.String(),
-        "hint_vi": pl.String(),
+        "hint_vi": pl.String(),  # only where the check's own hint does not do
         "hint_en": pl.String(),
-        "content": pl.String(),  # the refused row as JSON, so that nothing is lost
+    },
+    "received": {  # rows by facility, day of discharge (null where it is not known) and table, a load
+        "load_id": pl.String(),
+        "ma_cskcb": pl.String(),
+        "day": pl.Date(),
+        "line_table": pl.String(),
+        "rows_read": pl.Int64(),
+        "rows_loaded": pl.Int64(),
+    },
+    "fault": {  # failed checks by the same and check: findings, counted, and those too slight to be kept one by one
+        "load_id": pl.String(),
+        "ma_cskcb": pl.String(),
+        "day": pl.Date(),
+        "line_table": pl.String(),
+        "check_id": pl.String(),
+        "code": pl.String(),
+        "field": pl.String(),
+        "severity": pl.String(),
+        "failed": pl.Int64(),  # rows
+        "claims": pl.Int64(),
+        "example_ma_lk": pl.String(),
+        "example_row_no": pl.Int32(),
+        "example_value": pl.String(),
+    },
+    "supersession": {  # a claim that another one stands for although their MA_LK differ
+        "load_id": pl.String(),
+        "version": pl.Int64(),
+        "by_version": pl.Int64(),
+        "reason": pl.String(),  # copy: the same content; continued: its lines went into the inpatient file
+        "month": pl.Int32(),
     },
     "loaded_file": {
         "file_sha256": pl.String(),
@@ -155,8 +199,12 @@ PLAIN_TABLES: dict[str, dict[str, pl.DataType]] = {
 }
 """Tables whose columns are written here; the claim tables' come from the official fields."""
 
-CLAIM_TABLES = tuple(DERIVED)
-RESTRICTED = frozenset({"person"})
+CLAIM_TABLES = tuple(TABLES.values())
+RESTRICTED = frozenset({"person", "refused_row", "unknown_row"})
+"""Tables that name persons: read only through `Reader.restricted`, which tells on every look."""
+
+Record = Callable[[str, int], None]
+"""Is told the restricted table and the number of rows before they are given out."""
 
 _LOG_SCHEMA = {
     "snapshot": pl.Int64(),
@@ -422,43 +470,98 @@ class Lake:
         }
 
 
-class Reader:
-    """One snapshot behind SQL views: every table by name, the claim tables in their current versions.
+_SQL_TYPES = {
+    "String": "varchar",
+    "Int32": "integer",
+    "Int64": "bigint",
+    "Float64": "double",
+    "Boolean": "boolean",
+    "Date": "date",
+    "Datetime(time_unit='us', time_zone=None)": "timestamp",
+    "Decimal(precision=18, scale=2)": "decimal(18, 2)",
+    "Decimal(precision=18, scale=3)": "decimal(18, 3)",
+    "List(String)": "varchar[]",
+}
 
-    The superseded versions of claims are readable as `<table>_history`.
+_CLAIM_VERSION = """
+    create view claim_version as
+    select e.version, e.ma_cskcb, e.ma_lk, e.load_id, e.load_seq, e.month, e.t_bhtt, e.file_sha256,
+           coalesce(lead(e.version) over same, c.by_version) as superseded_by,
+           case when e.withdrawn then 'withdrawal'
+                when c.version is not null then c.reason
+                when lag(e.version) over same is null then 'new'
+                when e.content_id = lag(e.content_id) over same and e.ngay_ttoan is not distinct from
+                     lag(e.ngay_ttoan) over same then 'duplicate'
+                else 'replacement' end as change,
+           s.version is null and c.version is null as current
+    from encounter_history e left join superseded s using (version) left join copied c using (version)
+    window same as (partition by e.ma_cskcb, e.ma_lk order by e.version)
+"""
+"""Every version of every claim: how it came, what stands for it now, whether it counts."""
+
+
+class Reader:
+    """One snapshot behind SQL views: every table by name, the claim tables in their current versions, money once.
+
+    All versions of claims are readable as `<table>_history`; `claim_version` says how they follow each other, and
+    `claimed_encounter` has copies under another MA_LK too, because money is asked for them (`copy_of` names the
+    version that stands for each).
     """
 
     def __init__(self, lake: Lake, snapshot: int, versions: Mapping[str, int]) -> None:
         """Use `Lake.reader`."""
         self.snapshot = snapshot
+        self._lake = lake
+        self._versions = versions
         self._connection = duckdb.connect(config=lake.settings())
         for table in table_names():
-            self._view(table, lake.files(table, versions[table]) if table in versions else [])
+            if table not in RESTRICTED:
+                self._view(table)
         self._connection.execute(
-            "create table superseded as select version from (select version, withdrawn, "
-            "row_number() over (partition by ma_cskcb, ma_lk order by version desc) as age from encounter_history) "
-            "where age > 1 or withdrawn"
+            """
+            create table superseded as select version from (select version, withdrawn,
+            row_number() over (partition by ma_cskcb, ma_lk order by version desc) as age from encounter_history)
+            where age > 1 or withdrawn;
+            create table copied as select version, any_value(by_version order by by_version) as by_version,
+            any_value(reason order by by_version) as reason from supersession
+            where by_version not in (from superseded) and version not in (from superseded) group by version;
+            """
+        )
+        self._connection.execute(
+            "create view claimed_encounter as select *, copied.by_version as copy_of from encounter_history "
+            "left join copied using (version) anti join superseded using (version)"
         )
         for table in CLAIM_TABLES:
             self._connection.execute(
-                f"create view {table} as select * from {table}_history anti join superseded using (version)"
+                f"create view {table} as select * from {table}_history "
+                "anti join superseded using (version) anti join copied using (version)"
             )
+        self._connection.execute(_CLAIM_VERSION)
 
-    def _view(self, table: str, files: list[str]) -> None:
+    def _view(self, table: str) -> None:
         name = f"{table}_history" if table in CLAIM_TABLES else table
-        wanted = table_columns(table)
-        if files:
-            listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
-            hive = ", hive_partitioning=true, hive_types={'month': INTEGER}" if "month" in wanted else ""
-            self._connection.execute(
-                f"create view {name} as select {', '.join(wanted)} "
-                f"from read_parquet([{listed}], union_by_name=true{hive})"
-            )
+        rows = self._rows(table)
+        if rows is not None:
+            self._connection.execute(f"create view {name} as {rows}")
             return
-        empty = pl.DataFrame(schema=wanted)
-        self._connection.register("_empty", empty.to_arrow())
-        self._connection.execute(f"create table {name} as select * from _empty")
-        self._connection.unregister("_empty")
+        self._connection.execute(f"create view {name} as from {self._empty(table)}")
+
+    @staticmethod
+    def _empty(table: str) -> str:
+        """A source of no rows with the columns of a table."""
+        cells = ", ".join(f'cast(null as {_SQL_TYPES[str(t)]}) as "{c}"' for c, t in table_columns(table).items())
+        return f"(select {cells} where false)"
+
+    def _rows(self, table: str) -> str | None:
+        """SELECT giving the rows of a table in this snapshot; None when it has none."""
+        if table not in self._versions:
+            return None
+        wanted = table_columns(table)
+        files = self._lake.files(table, self._versions[table])
+        listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
+        hive = ", hive_partitioning=true, hive_types={'month': INTEGER}" if "month" in wanted else ""
+        names = ", ".join(f'"{c}"' for c in wanted)
+        return f"select {names} from read_parquet([{listed}], union_by_name=true{hive})"
 
     def __enter__(self) -> Self:
         """Open already; closes at the end of the block."""
@@ -492,6 +595,28 @@ class Reader:
                 yield pl.DataFrame(pl.from_arrow(batch))
         finally:
             cursor.close()
+
+    def restricted(self, table: str, query: str, params: Any = None, *, record: Record) -> pl.DataFrame:
+        """The result of a query on a table that names persons, which it calls `restricted`.
+
+        `record` is told the table and the number of rows before they are given out: no look without an entry.
+        """
+        if table not in RESTRICTED:
+            raise ValueError(f"{table} is not restricted: query it by its name")
+        rows = self._rows(table)
+        found = pl.DataFrame() if rows is None else self.pl(f"with restricted as ({rows}) {query}", params)
+        record(table, found.height)
+        return found
+
+    def run(self, statements: str) -> None:
+        """Run statements that make temporary tables of this reader, for the queries that follow."""
+        self._connection.execute(statements)
+
+    def keep_files(self, name: str, table: str, files: Sequence[Path]) -> None:
+        """Make staged Parquet files of a lake table readable as the view `name`; replaces an earlier one."""
+        listed = ", ".join("'" + str(f).replace("'", "''") + "'" for f in files)
+        source = f"read_parquet([{listed}], union_by_name=true)" if files else self._empty(table)
+        self._connection.execute(f"create or replace view {name} as from {source}")
 
     def keep(self, name: str, rows: pl.DataFrame) -> None:
         """Hold `rows` as a table of this reader, for the queries that follow; replaces an earlier one of the name."""
@@ -527,13 +652,13 @@ class Reader:
         cursor.register("_incoming", incoming.to_arrow())
         cursor.execute(
             "create or replace temp table _picked as select * from "
-            f"(select * from encounter where {where}) anti join _incoming using (ma_cskcb, ma_lk)",
+            f"(select * from claimed_encounter where {where}) anti join _incoming using (ma_cskcb, ma_lk)",
             list(params),
         )
         frames: dict[str, Any] = {}
         for table in ("encounter", "drug_line", "service_line", "lab_result"):
             wanted = columns(table)
-            rows = "_picked" if table == "encounter" else f"(from {table} semi join _picked using (version))"
+            rows = "_picked" if table == "encounter" else f"(from {table}_history semi join _picked using (version))"
             name = f"_claims_{table}"
             cursor.execute(f"create or replace temp table {name} as select {', '.join(wanted)} from {rows}")
             if table in more and more[table].height:

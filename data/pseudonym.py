@@ -37,6 +37,8 @@ class Pseudonymiser:
         return self._each(number, "phone", _digits)
 
     def _each(self, values: pl.Series, kind: str, normal: Callable[[str], str]) -> pl.Series:
+        if values.null_count() == values.len():
+            return pl.repeat(None, values.len(), dtype=pl.String, eager=True)
         known = values.cast(pl.String).drop_nulls().unique()
         names = pl.Series([self._name(kind, normal(value)) for value in known], dtype=pl.String)
         return values.cast(pl.String).replace_strict(known, names, default=None, return_dtype=pl.String)

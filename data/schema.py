@@ -10,7 +10,7 @@ import csv
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import polars as pl
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 Standard = Literal["130", "4210"]
 
+Privacy = Literal["", "text", "person", "card", "citizen", "phone"]
+"""Where a field's value is kept: "" in its table; "text" (free text) in `free_text`; the others, which name a person,
+in the restricted table `person`, the last three of them with a pseudonym in their table."""
+
 ENCOUNTER_KEY = ("ma_cskcb", "ma_lk")
 LINE_KEY = ("ma_cskcb", "ma_lk", "line_table", "row_no")
 
@@ -30,14 +34,8 @@ TABLES = {
     "XML3": "service_line",
     "XML4": "lab_result",
     "XML5": "clinical_note",
-}
-"""The tables that are fully typed, by their name in the envelope."""
-
-PAPERS = ("XML0", "XML6", "XML7", "XML8", "XML9", "XML10", "XML11", "XML13", "XML14", "XML15")
-"""Tables kept whole, one JSON text a row; an unknown LOAIHOSO is kept the same way."""
-
-PERSONAL = ("ho_ten", "so_cccd", "dia_chi", "dien_thoai", "ma_the_bhyt")
-"""XML1 fields that name a person: they go to the restricted table `person`, everything else sees pseudonyms."""
+} | {f"XML{n}": f"xml{n}" for n in (0, *range(6, 16))}
+"""Lake table of each table of the standard, by its name in the envelope. XML12 is typed on the portal, never sent."""
 
 UNIT_PRICES = frozenset({"don_gia", "don_gia_bv", "don_gia_bh", "so_luong"})
 """Fields printed with three decimals; every other amount has two (claims format, value formats)."""
@@ -55,6 +53,8 @@ class Field:
     required: bool
     name_vi: str
     name_en: str
+    oversight: bool  # of use to those who watch over cost: a fault here is worth a warning
+    privacy: Privacy  # where the value goes: see `Privacy`
 
     @property
     def dtype(self) -> pl.DataType:
@@ -97,6 +97,8 @@ def _all_fields() -> tuple[Field, ...]:
             required=row["required"] == "Y",
             name_vi=row["name_vi"],
             name_en=row["name_en"],
+            oversight=row["oversight"] == "Y",
+            privacy=cast("Privacy", row["privacy"]),
         )
         for row in csv.DictReader(text.splitlines())
     )
@@ -104,19 +106,18 @@ def _all_fields() -> tuple[Field, ...]:
 
 DERIVED: dict[str, dict[str, pl.DataType]] = {
     "encounter": {
-        "patient_id": pl.String(),  # pseudonym of the last 10 characters of the card; null without a card
         "card_class": pl.String(),  # first 3 characters of the card: object group and benefit digit
-        "citizen_id": pl.String(),  # pseudonym of SO_CCCD
-        "phone_id": pl.String(),  # pseudonym of DIEN_THOAI
         "birth_precision": pl.String(),  # minute, day, month or year: how much of NGAY_SINH is known
         "withdrawn": pl.Boolean(),  # MA_DOITUONG_KCB = 8: the facility takes the request back
+        "file_sha256": pl.String(),
+        "content_id": pl.String(),  # same patient, times, diagnoses, items and money: the same, whatever the MA_LK
     },
     "drug_line": {"doctor": pl.String()},  # first practitioner of MA_BAC_SI
     "service_line": {"doctor": pl.String()},
-    "lab_result": {},
-    "clinical_note": {},
 }
-"""Columns of our own that intake adds to a typed table."""
+"""Columns of our own that intake adds to a typed table, beside its pseudonyms."""
+
+_PSEUDONYMS = {"ma_the_bhyt": "patient_id", "so_cccd": "citizen_id", "dien_thoai": "phone_id"}
 
 PROVENANCE: dict[str, pl.DataType] = {
     "row_no": pl.Int32(),  # ordinal of the row in its table of its HOSO, from 1: part of the line's key
@@ -125,18 +126,40 @@ PROVENANCE: dict[str, pl.DataType] = {
     "version": pl.Int64(),  # grows with every HOSO received: the highest is the current one
     "load_id": pl.String(),
     "load_seq": pl.Int64(),
-    "file_sha256": pl.String(),
 }
 """Columns that say where a row comes from; on every claim table."""
 
 
 @cache
+def source_of(name: str) -> str:
+    """Name in the envelope ("XML1" …) of the lake table `name`. Raises KeyError for a name that is no claim table."""
+    return {ours: official for official, ours in TABLES.items()}[name]
+
+
+@cache
+def pseudonyms(name: str) -> dict[str, str]:
+    """Fields of the lake table `name` that get a pseudonym, and the column it stands in: `patient_id` for the card."""
+    named = (f.name for f in fields(source_of(name)) if f.privacy in ("card", "citizen", "phone"))
+    return {field: _PSEUDONYMS.get(field, f"{field}_id") for field in named}
+
+
+@cache
 def columns(name: str) -> dict[str, pl.DataType]:
-    """Columns and types of the lake table `name` ("encounter" …): official, derived, provenance; no personal field."""
-    source = {ours: official for official, ours in TABLES.items()}[name]
-    official = {f.name: f.dtype for f in fields(source) if f.name not in PERSONAL}
+    """Columns and types of the lake table `name` ("encounter" …): official, derived, provenance.
+
+    What names a person and what is free text is not among them: see `set_apart`.
+    """
+    official = {f.name: f.dtype for f in fields(source_of(name)) if not f.privacy}
     head: dict[str, pl.DataType] = {"ma_cskcb": pl.String(), "ma_lk": pl.String()}
-    return head | official | DERIVED[name] | PROVENANCE
+    people = {column: pl.String() for column in pseudonyms(name).values()}
+    return head | official | people | DERIVED.get(name, {}) | PROVENANCE
+
+
+@cache
+def set_apart(name: str) -> tuple[str, ...]:
+    """Fields that are kept in the table `name` ("person", "free_text") instead of their own, over all claim tables."""
+    wanted = ("text",) if name == "free_text" else ("person", "card", "citizen", "phone")
+    return tuple(dict.fromkeys(f.name for f in _all_fields() if f.standard == "130" and f.privacy in wanted))
 
 
 @cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 import binascii
 import codecs
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,7 +21,7 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from data import flatxml
 from data.flatxml import ROW_TAGS
-from data.schema import TABLES, fields
+from data.schema import fields
 from data.sources import DEFAULT_LIMITS, Limits, Problem, Severity, SourceRefusedError
 
 Element = Any  # lxml ships no types
@@ -33,6 +33,7 @@ CHECK_IN_ROOT = "CHI_TIEU_TRANG_THAI_KCB"
 
 _CHUNK = 1024 * 1024
 _HEAD = ("MACSKCB", "NGAYLAP")  # what a HOSO takes from the envelope
+_WHOLE_BYTES = 32 * _CHUNK  # a file below this is read whole, which nearly all are
 _HELD_BYTES = 12 * _CHUNK  # of HOSO that are judged together: fewer take longer each
 _ROW_BYTES = 4_000  # that a row of a record takes
 _SNIFFED = 4096  # bytes at the start that tell the encoding and the wrapping
@@ -73,7 +74,7 @@ class RawRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainRecord:
-    """One HOSO of the plain shape (see `flatxml`), its typed tables still text: they are read in large batches.
+    """One HOSO of the plain shape (see `flatxml`), its plain tables still text: they are read in large batches.
 
     What `flatxml.rows_of` and `rows_of_text` make of `texts` is what a RawRecord of the same HOSO has in `tables`.
     """
@@ -233,15 +234,21 @@ class _RefusedError(Exception):
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
     """A HOSO that looks plain from outside; whether it is gets judged together with others."""
 
-    fragment: bytes
-    parts: list[tuple[str, bytes, bool]]
+    data: bytes  # the HOSO stands in it from `start` to `end`
+    start: int
+    end: int
+    parts: Sequence[flatxml.Part]
     number: int
     position: int
-    head: dict[str, str | None]
+    head: Mapping[str, str | None]
+
+    @property
+    def fragment(self) -> bytes:
+        return self.data[self.start : self.end]
 
 
 class _BrokenOffError(Exception):
@@ -317,7 +324,7 @@ def read_in_bulk(
 def _weight(item: _Cut) -> int:
     """About the memory that an item in waiting takes."""
     if isinstance(item, _Waiting):
-        return len(item.fragment)
+        return item.end - item.start
     return _ROW_BYTES * sum(map(len, item.tables.values())) if isinstance(item, RawRecord) else _ROW_BYTES
 
 
@@ -346,7 +353,13 @@ def _cut_file(opened: Callable[[], AbstractContextManager[BinaryIO]], limits: Li
     reader = _EnvelopeReader(limits, plain=plain)
     try:
         with opened() as stream:
-            for chunk in chain(_utf8(stream), (None,)):
+            source: BinaryIO | _Resumed = stream
+            if plain:
+                source = _Resumed(stream, _WHOLE_BYTES)
+                if source.whole and (items := _cut_whole(source.start, limits)) is not None:
+                    yield from items
+                    return
+            for chunk in chain(_utf8(source), (None,)):
                 yield from reader.close() if chunk is None else reader.feed(chunk)
     except _BrokenOffError as end:
         yield end
@@ -358,6 +371,72 @@ def _cut_file(opened: Callable[[], AbstractContextManager[BinaryIO]], limits: Li
             yield _BrokenOffError("truncated", detail.message_en, reader.position, detail.source)
         else:
             yield detail
+
+
+class _Resumed:
+    """A stream whose `start` was read ahead; it goes on as if nothing of it had been."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        # read1 gives what a damaged stream still had before it failed, where read would lose it.
+        self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+        self._failed: SourceRefusedError | None = None
+        gathered: list[bytes] = []
+        left = size
+        try:
+            while left > 0 and (block := self._read(_CHUNK)):
+                gathered.append(block)
+                left -= len(block)
+        except SourceRefusedError as error:
+            self._failed = error
+        self.start = b"".join(gathered)
+        self.whole = left > 0 and self._failed is None
+        self._given = 0
+
+    def read(self, size: int) -> bytes:
+        """What is at hand, at most `size` bytes."""
+        if self._given < len(self.start):
+            block = self.start[self._given : self._given + size]
+            self._given += len(block)
+            return block
+        if self._failed is not None:
+            raise self._failed
+        return self._read(size)
+
+
+def _cut_whole(data: bytes, limits: Limits) -> Iterator[_Cut] | None:
+    """The HOSO of a file that is at hand whole, all of them plain from outside; None where that takes a parser."""
+    envelope = flatxml.envelope_of(data)
+    if envelope is None or len(envelope[0]) > limits.outer_bytes:
+        return None
+    around, places = envelope
+    try:
+        encoding, before = _encoding(data[:_SNIFFED])
+        root = None if encoding else _parse(_as_utf8(around), limits)
+    except (etree.XMLSyntaxError, ValueError, _RefusedError):
+        return None
+    if root is None or _local(root.tag) != ENVELOPE_ROOT:
+        return None
+    head: dict[str, str | None] = {}
+    for element in root.iter(etree.Element):
+        if len(element) == 0:
+            head.setdefault(_local(element.tag), (element.text or "").strip() or None)
+    taken = {name: head.get(name) for name in _HEAD}
+    declaration = _DECLARATION.match(data, before)
+    before = declaration.end() if declaration else before  # positions count from the end of the declaration
+    largest = min(limits.hoso_bytes, limits.hoso_marks)
+    found: list[_Cut] = []
+    for number, (start, end) in enumerate(places, 1):
+        parts = flatxml.parts_of(data, start, end)
+        if parts is None or end - start > largest:
+            return None
+        found.append(_Waiting(data, start, end, parts, number, start - before, taken))
+    found.extend(_count_mismatch(head.get("SOLUONGHOSO"), len(places)))
+    return iter(found)
+
+
+def _count_mismatch(declared: str | None, found: int) -> Iterator[Problem]:
+    if declared is not None and declared.lstrip("0") != str(found):
+        yield _problem("count_mismatch", "warn", declared=declared[:20], found=found)
 
 
 class _EnvelopeReader:
@@ -433,9 +512,7 @@ class _EnvelopeReader:
         self._note_outer()
         if not self.hoso_count:
             raise _RefusedError(_problem("no_hoso", "file"))
-        declared = self._head.get("SOLUONGHOSO")
-        if declared is not None and declared.lstrip("0") != str(self.hoso_count):
-            yield _problem("count_mismatch", "warn", declared=declared[:20], found=self.hoso_count)
+        yield from _count_mismatch(self._head.get("SOLUONGHOSO"), self.hoso_count)
 
     def _truncated(self, detail: str) -> _BrokenOffError:
         return _BrokenOffError("truncated", detail, self._dropped)
@@ -565,8 +642,9 @@ class _EnvelopeReader:
 
     def _take(self, fragment: bytes, position: int) -> Iterator[_Cut]:
         head = {name: self._head.get(name) for name in _HEAD}
-        parts = flatxml.parts_of(fragment) if len(fragment) <= self._plain_bytes else None
-        hoso = _Waiting(fragment, parts or [], self.hoso_count, position, head)
+        size = len(fragment)
+        parts = flatxml.parts_of(fragment, 0, size) if size <= self._plain_bytes else None
+        hoso = _Waiting(fragment, 0, size, parts or [], self.hoso_count, position, head)
         if parts:
             yield hoso
             return
@@ -607,33 +685,26 @@ def _plain_records(waiting: Sequence[_Waiting], limits: Limits) -> list[PlainRec
     texts: list[dict[str, bytes]] = [{} for _ in waiting]
     papers: list[Tables] = [{} for _ in waiting]
     failed: set[int] = set()  # places in `waiting`
-    by_table: dict[str, list[tuple[int, bytes]]] = {}
-    for i, name, text, inline in _contents(waiting):
-        if text is None:
-            failed.add(i)
-        elif name in TABLES:
-            if text or name == "XML1":
-                by_table.setdefault(name, []).append((i, text))
-        elif (rows := _plain_paper(name, text, limits, inline=inline)) is None:
-            failed.add(i)
-        elif rows:
-            papers[i][name] = rows
-    for name, items in by_table.items():
-        for (i, _), text in zip(items, flatxml.plain(name, [text for _, text in items]), strict=True):
+    by_table: dict[str, list[tuple[int, bytes, bool]]] = {}
+    for i, hoso in enumerate(waiting):
+        view = memoryview(hoso.data)
+        for name, start, end, packed in hoso.parts:
+            text = flatxml.unpacked(view[start:end]) if packed else hoso.data[start:end]
             if text is None:
                 failed.add(i)
-            else:
-                texts[i][name] = text
+            elif text or name == "XML1":
+                by_table.setdefault(name, []).append((i, text, packed))
+    for name, items in by_table.items():
+        flat = name in flatxml.FLAT_TAGS
+        plain = flatxml.plain(name, [text for _, text, _ in items]) if flat else [None] * len(items)
+        for (i, text, packed), good in zip(items, plain, strict=True):
+            if good is not None:
+                texts[i][name] = good
+            elif name in flatxml.ROW_TAGS or (rows := _plain_paper(name, text, limits, inline=not packed)) is None:
+                failed.add(i)
+            elif rows:
+                papers[i][name] = rows
     return [None if i in failed else _plain_record(hoso, texts[i], papers[i]) for i, hoso in enumerate(waiting)]
-
-
-def _contents(waiting: Sequence[_Waiting]) -> Iterator[tuple[int, str, bytes | None, bool]]:
-    """Place in `waiting`, LOAIHOSO and text of each content, and whether it was written inline."""
-    packed = [content for hoso in waiting for _, content, in_base64 in hoso.parts if in_base64]
-    unpacked = iter(flatxml.unpacked(packed))
-    for i, hoso in enumerate(waiting):
-        for name, content, in_base64 in hoso.parts:
-            yield i, name, next(unpacked) if in_base64 else content, not in_base64
 
 
 def _plain_record(hoso: _Waiting, texts: dict[str, bytes], tables: Tables) -> PlainRecord:
@@ -657,7 +728,7 @@ def _plain_paper(name: str, text: bytes, limits: Limits, *, inline: bool) -> lis
 
 
 def _record(
-    fragment: bytes, number: int, head: dict[str, str | None], limits: Limits, problems: list[Problem]
+    fragment: bytes, number: int, head: Mapping[str, str | None], limits: Limits, problems: list[Problem]
 ) -> RawRecord:
     """One HOSO's tables. Problems of single tables are added to `problems`; raises _RefusedError for the HOSO."""
     try:
@@ -850,7 +921,7 @@ def _encoding(start: bytes) -> tuple[str | None, int]:
     return name, 0
 
 
-def _utf8(stream: BinaryIO) -> Iterator[bytes]:
+def _utf8(stream: BinaryIO | _Resumed) -> Iterator[bytes]:
     """The stream as chunks of UTF-8 text without byte order mark and declaration, unwrapped from base64 if need be."""
     # read1 gives what a damaged stream still had before it failed, where read would lose it.
     read = getattr(stream, "read1", stream.read)

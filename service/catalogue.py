@@ -1,13 +1,14 @@
-"""Writes docs/catalogue.md: every rule and every feature, from the code that makes them. `make catalogue`."""
+"""Writes docs/catalogue.md (rules, features) and docs/checks.md (data checks) from the code. `make catalogue`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from data import checks
 from detectors.rulebook import catalogue_markdown
 from features.base import Level, discover
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "catalogue.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 _LEVELS: tuple[tuple[Level, str, str], ...] = (
     ("encounter", "Hồ sơ", "encounter"),
@@ -16,8 +17,12 @@ _LEVELS: tuple[tuple[Level, str, str], ...] = (
 )
 
 
-def page() -> str:
-    """The whole page."""
+def pages() -> dict[str, str]:
+    """Every generated page of `docs/`, by file name."""
+    return {"catalogue.md": _rules_and_features(), "checks.md": checks.catalogue_markdown()}
+
+
+def _rules_and_features() -> str:
     parts = [catalogue_markdown().rstrip(), "", "# Đặc trưng / Features", ""]
     for level, vi, en in _LEVELS:
         parts += [f"## {vi} / {en}", "", "| column | meaning |", "| --- | --- |"]
@@ -28,4 +33,5 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")

@@ -104,11 +104,10 @@ def export(
 
 
 def recorded_cards(reading: Reading, record: Callable[[int], None]) -> CardOf:
-    """A `CardOf` that reads the restricted table, calling `record` with the number of patients before each look."""
+    """A `CardOf` that reads the restricted table, telling `record` of the number of cards before they are given."""
 
     def card_of(patients: Sequence[str]) -> Mapping[str, str]:
-        record(len(patients))
-        return reading.cards(patients)
+        return reading.cards(patients, record=lambda _, rows: record(rows))
 
     return card_of
 

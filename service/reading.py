@@ -41,7 +41,7 @@ from models.scoring import UnknownRun, ranking_sql
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from data.lake import Lake, LogEntry, Reader
+    from data.lake import Lake, LogEntry, Reader, Record
     from service.accounts import Scope
 
 Level = Literal["doctor", "facility", "patient"]
@@ -572,7 +572,9 @@ class Reading:
         ).to_dicts()
         if not receipts:
             raise UnknownClaim(claim_id)
-        encounter = receipts[0]
+        place = [receipts[0]["month"], receipts[0]["version"]]
+        texts = self._texts(reader, place)
+        encounter = receipts[0] | texts.get(("encounter", 1), {})
         reasons = self._reasons(reader, row)
         signals = self._signals(reader, row)
         history, elsewhere = self._history(reader, table, scope, encounter)
@@ -588,22 +590,23 @@ class Reading:
             lines=tuple(self._lines(reader, encounter, signals)),
             encounter_signals=signals.get((None, None), ()),
             lab_results=tuple(
-                reader.pl(
+                result | texts.get(("lab_result", result["row_no"]), {})
+                for result in reader.pl(
                     "select * from lab_result_history where month is not distinct from ? and version = ? "
                     "order by row_no",
-                    [encounter["month"], encounter["version"]],
+                    place,
                 ).to_dicts()
             ),
             versions=tuple(
                 Version(
                     version=r["version"],
-                    current=place == 0 and not r["withdrawn"],
+                    current=age == 0 and not r["withdrawn"],
                     withdrawn=bool(r["withdrawn"]),
                     load_id=r["load_id"],
                     ngay_ra=r["ngay_ra"],
                     t_bhtt=r["t_bhtt"],
                 )
-                for place, r in enumerate(receipts)
+                for age, r in enumerate(receipts)
             ),
             history=history,
             history_elsewhere=elsewhere,
@@ -724,12 +727,15 @@ class Reading:
         limit = "" if top is None else f"limit {int(top)}"
         yield from view.reader.batches(f"select * from ({query}) order by rank {limit}", params, rows=BATCH_ROWS)
 
-    def cards(self, patients: Sequence[str]) -> dict[str, str]:
-        """Card numbers of patient pseudonyms, from the restricted table. The caller records that it asked."""
-        rows = self._view().reader.pl(
-            "select patient_id, ma_the_bhyt from person where patient_id in (select unnest(?)) "
-            "and ma_the_bhyt is not null qualify row_number() over (partition by patient_id order by version desc) = 1",
+    def cards(self, patients: Sequence[str], *, record: Record) -> dict[str, str]:
+        """Card numbers of patient pseudonyms, from the restricted table; `record` is told of the look."""
+        rows = self._view().reader.restricted(
+            "person",
+            "select patient_id, ma_the_bhyt from restricted where patient_id in (select unnest(?)) "
+            "and ma_the_bhyt is not null and line_table = 'encounter' "
+            "qualify row_number() over (partition by patient_id order by version desc) = 1",
             [list(patients)],
+            record=record,
         )
         return dict(rows.iter_rows())
 
@@ -764,6 +770,15 @@ class Reading:
             if found.height:
                 return {name: value or "" for name, value in found.row(0, named=True).items()}
         return {"reasons_vi": "", "reasons_en": "", "evidence": ""}
+
+    def _texts(self, reader: Reader, place: Sequence[Any]) -> dict[tuple[str, int], dict[str, str]]:
+        """Free text of a claim's rows, which is kept apart from them, by table and row."""
+        rows = reader.pl("select * from free_text where month is not distinct from ? and version = ?", place)
+        own = ("version", "line_table", "row_no", "ma_cskcb", "ma_lk", "month", "load_id")
+        return {
+            (row["line_table"], row["row_no"]): {k: v for k, v in row.items() if v is not None and k not in own}
+            for row in rows.iter_rows(named=True)
+        }
 
     def _signals(
         self, reader: Reader, row: ClaimRow | None

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from data.checks import with_hints
 from data.errors import MinhBachError
 from data.frames import Parsed, read_claims
 from data.sources import Problem
@@ -124,7 +125,7 @@ def _record(number: int, claim: Mapping[str, Any]) -> RawRecord:
 
 def _check(parsed: Parsed) -> None:
     """Raise unless every claim and every line of the request can be read: a score of half a claim would mislead."""
-    refused = parsed.tables["intake_finding"].filter(severity="quarantine")
+    refused = with_hints(parsed.tables["intake_finding"].filter(severity="quarantine"))
     if refused.height:
         row = refused.row(0, named=True)
         where = f"{row['ma_cskcb']}:{row['ma_lk']} {row['line_table']} {row['row_no']}"

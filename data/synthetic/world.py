@@ -488,7 +488,7 @@ def _person(
         phone=f"0900{number % 10**6:06d}" if dice.hit(0.86) else "",
         blood=dice.weighted(("O+", "A+", "B+", "AB+"), (0.43, 0.64, 0.94, 1.0)) if dice.hit(0.3) else "",
         weight=round(min(95.0, max(3.5, weight)), 1), commune=f"{home.province}{dice.between(1, 40):03d}",
-        job=dice.pick(("00000", "00000", "60000", "91000", "52000", "10000")), chronic=conditions, cancer=cancer,
+        job=dice.pick(("00000", "00000", "51200", "91111", "51410", "01300")), chronic=conditions, cancer=cancer,
         companions=companions,
     )  # fmt: skip
     world.patients.append(person)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
     from service.bootstrap import App
 
-COLUMNS = "load_id, file, hoso_no, line_table, row_no, ma_cskcb, ma_lk, severity, code, field, value, hint_vi, hint_en"
+COLUMNS = (
+    "load_id, file, hoso_no, line_table, row_no, version, ma_cskcb, ma_lk, severity, check_id, code, field, value, "
+    "hint_vi, hint_en"
+)
 
 
 @click.group("quarantine", invoke_without_command=True)
@@ -67,17 +71,21 @@ def listed(limit: int = 50, everything: bool = False, as_json: bool = False) -> 
 @click.option("--all", "everything", is_flag=True, help="Cả cảnh báo / warnings too.")
 @json_option
 def export(out: Path, everything: bool, as_json: bool) -> None:
-    """Ghi ra .csv, .jsonl, .parquet hoặc .xlsx, kèm nguyên dòng / write to a file, whole rows included."""
+    """Ghi ra .csv, .jsonl, .parquet hoặc .xlsx, kèm nguyên dòng / write to a file, whole rows included.
+
+    Nguyên dòng có thể nêu tên người bệnh: mỗi lần ghi được lưu vào nhật ký.
+    Whole rows may name patients: every export is entered in the audit log.
+    """
     app, console = start(as_json)
-    rows = _rows(app, everything, columns=f"{COLUMNS}, content")
+    if out.suffix not in (".csv", ".jsonl", ".parquet", ".xlsx"):
+        raise click.BadParameter(f"{out.name}: .csv, .jsonl, .parquet, .xlsx", param_hint="OUT")
+    rows = _rows(app, everything, whole=out.name)
     writers = {
         ".csv": lambda: rows.write_csv(out),
         ".jsonl": lambda: rows.write_ndjson(out),
         ".parquet": lambda: rows.write_parquet(out),
         ".xlsx": lambda: rows.write_excel(str(out)),
     }
-    if out.suffix not in writers:
-        raise click.BadParameter(f"{out.name}: .csv, .jsonl, .parquet, .xlsx", param_hint="OUT")
     writers[out.suffix]()
     console.result({"rows": rows.height, "file": str(out)})
 
@@ -93,10 +101,44 @@ _HEADS = (
 )
 
 
-def _rows(app: App, everything: bool, columns: str = COLUMNS) -> pl.DataFrame:
+def _rows(app: App, everything: bool, *, whole: str | None = None) -> pl.DataFrame:
+    """The findings with their hints; with the content of refused rows when they go to the file `whole`."""
+    from data.checks import with_hints
+
     wanted = "" if everything else "where severity = 'quarantine'"
     with app.lake.reader() as reader:
-        return reader.pl(
-            f"select {columns} from intake_finding {wanted} "
-            "order by load_id, file, hoso_no nulls first, line_table, row_no, code"
+        found = with_hints(
+            reader.pl(
+                f"select {COLUMNS} from intake_finding {wanted} "
+                "order by load_id, file, hoso_no nulls first, line_table, row_no, code"
+            )
+        )
+        if whole is None:
+            return found.drop("version")
+        refused = reader.restricted(
+            "refused_row",
+            "select version, line_table, row_no, content from restricted",
+            record=lambda table, rows: _record(app, table, rows, whole),
+        )
+    if not refused.height:
+        return found.drop("version")
+    on = ["version", "line_table", "row_no"]
+    return found.join(refused, on=on, how="left", maintain_order="left").drop("version")
+
+
+def _record(app: App, table: str, rows: int, file: str) -> None:
+    from service.audit import AuditEntry, append
+
+    with app.database.write() as session:
+        append(
+            session,
+            AuditEntry(
+                actor=getpass.getuser(),
+                action="person.read",
+                object_type="person",
+                object_id=f"{rows}",
+                at=app.clock(),
+                after={"table": table, "rows": rows, "file": file},
+                reason="minhbach quarantine export",
+            ),
         )

@@ -10,12 +10,11 @@ import pytest
 
 from service.api import create_app
 from service.cases.model import MOVES
-from service.catalogue import PAGE, page
+from service.catalogue import DOCS, pages
 from tests.lib.pipeline import Pipeline
 from tests.lib.services import small_service
 
 HERE = Path(__file__).parent
-DOCS = PAGE.parent
 
 Compare = Callable[[Path, str], None]
 
@@ -31,8 +30,9 @@ def compare(request: pytest.FixtureRequest) -> Compare:
     return check
 
 
-def test_the_catalogue_page_is_that_of_the_code(compare: Compare) -> None:
-    compare(PAGE, page())
+@pytest.mark.parametrize("name", pages())
+def test_the_catalogue_pages_are_those_of_the_code(compare: Compare, name: str) -> None:
+    compare(DOCS / name, pages()[name])
 
 
 def test_the_api_is_the_one_promised(compare: Compare, tmp_path: Path) -> None:
