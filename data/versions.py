@@ -110,7 +110,8 @@ def supersessions(reader: Reader, load_id: str) -> pl.DataFrame:
 
 
 CHANGES_SQL = """
-    with before as (select ma_cskcb, ma_lk, version, t_bhtt from claim_version where current and load_seq <= $first),
+    with before as (select ma_cskcb, ma_lk, version, t_bhtt from claim_version where load_seq <= $first
+                    qualify row_number() over (partition by ma_cskcb, ma_lk order by version desc) = 1),
     later as (select ma_cskcb, ma_lk, max(version) as version from claim_version
               where load_seq > $first and load_seq <= $last group by all)
     select v.ma_cskcb, v.ma_lk, v.change, v.version, b.version as was, v.t_bhtt, b.t_bhtt as t_bhtt_was
