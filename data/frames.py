@@ -277,25 +277,31 @@ def _counts(
     days = rows["encounter"].select("version", day=pl.col("ngay_ra").dt.date())
     by = ["ma_cskcb", "day", "line_table"]
     load = pl.lit(load_id).alias("load_id")
-
-    def daily(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-        keyed = frame.select("version", ma_cskcb=_trimmed("ma_cskcb"), line_table=pl.lit(name))
-        return keyed.join(days, on="version", how="left").group_by(by, maintain_order=True).len()
-
-    read = [daily(frame, TABLES[source]) for source, frame in text.items() if frame.height]
-    loaded = [daily(frame, name) for name, frame in rows.items() if frame.height]
-    schema = {"ma_cskcb": pl.String, "day": pl.Date, "line_table": pl.String, "len": pl.UInt32}
-    received = (
-        pl.concat([pl.DataFrame(schema=schema), *read])
-        .rename({"len": "rows_read"})
-        .join(
-            pl.concat([pl.DataFrame(schema=schema), *loaded]).rename({"len": "rows_loaded"}),
-            on=by,
-            how="left",
-            nulls_equal=True,
-            maintain_order="left",
+    # by version first, which is a number, and only then by what the scorecard asks for
+    read = [
+        frame.group_by("version").agg(
+            pl.len().alias("rows_read"), pl.col("ma_cskcb").first(), pl.lit(TABLES[source]).alias("line_table")
         )
-        .with_columns(load, pl.col("rows_loaded").fill_null(0))
+        for source, frame in text.items()
+        if frame.height
+    ]
+    loaded = [
+        frame.group_by("version").agg(pl.len().alias("rows_loaded"), pl.lit(name).alias("line_table"))
+        for name, frame in rows.items()
+        if frame.height
+    ]
+    versions = pl.concat(read) if read else pl.DataFrame(schema=_READ)
+    if loaded:
+        versions = versions.join(pl.concat(loaded), on=["version", "line_table"], how="left")
+    else:
+        versions = versions.with_columns(rows_loaded=pl.lit(0, pl.UInt32))
+    received = (
+        versions.join(days, on="version", how="left")
+        .with_columns(_trimmed("ma_cskcb").alias("ma_cskcb"))
+        .group_by(by)
+        .agg(pl.col("rows_read", "rows_loaded").sum())
+        .sort(by, nulls_last=True)
+        .with_columns(load)
     )
     fault = pl.DataFrame(schema=PLAIN_TABLES["fault"])
     if found.height:
@@ -324,6 +330,9 @@ def _files(origin: Mapping[int, Origin]) -> pl.DataFrame:
         schema={"version": pl.Int64, "file": pl.String, "file_sha256": pl.String, "hoso_no": pl.Int32},
         orient="row",
     )
+
+
+_READ = {"version": pl.Int64, "rows_read": pl.UInt32, "ma_cskcb": pl.String, "line_table": pl.String}
 
 
 def _with_origin(found: pl.DataFrame, files: pl.DataFrame, load_id: pl.Expr) -> pl.DataFrame:

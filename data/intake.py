@@ -8,6 +8,7 @@ history.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import hashlib
 import multiprocessing
@@ -16,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,9 +25,9 @@ from typing import Any, Self
 
 import polars as pl
 
-from data.frames import FINDING, Batch, Origin, frames_of_records, problem_row
+from data.frames import FINDING, Batch, Origin, frames_of_records, frames_of_text, problem_row
 from data.lake import PLAIN_TABLES, Lake, Reader
-from data.schema import TABLES
+from data.schema import ENCOUNTER_KEY, TABLES
 from data.sources import DEFAULT_LIMITS, Limits, Problem, Source, SourceRefusedError, find_sources, sha256_of
 from data.versions import fresh_claims, supersessions
 from data.xml130 import PlainRecord, Record, read_in_bulk
@@ -37,6 +38,8 @@ ROWS_AT_ONCE = 150_000  # rows of all tables held as Python objects before they 
 TEXT_OF_A_ROW = 400  # bytes of text that take the place of such a row
 SMALL_LOAD = 6 * 1024 * 1024  # below this starting worker processes costs more than it saves
 PARENT_CHECK_SECONDS = 1.0
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_KEPT_BYTES = 256 * 1024 * 1024
 
 Progress = Callable[[int, int], None]
 
@@ -144,19 +147,108 @@ def ingest(
         if problems:
             rows = [problem_row(problem, load_id, problem.source or "", sha) for problem, sha in problems]
             staged.add(_write(own_folder, "listed", {"intake_finding": pl.DataFrame(rows, schema=FINDING)}))
-        fresh_claims(reader, staged.files)
-        staged.add(_write(own_folder, "all", {"supersession": supersessions(reader, load_id)}))
-        counts = _count(reader, staged)
-        rows = _rows(reader, staged)
-    info = {**counts, "files": len(sources), "files_skipped": skipped, "load_seq": load_seq, "rows": rows}
-    snapshot = lake.commit("load", load_id, staged.files, info)
+        return _finish(lake, reader, staged, batch, own_folder, (len(sources), skipped), lambda: clock() - started)
+
+
+def ingest_tables(
+    lake: Lake,
+    paths: Sequence[Path],
+    *,
+    mapping: Path | None,
+    key: bytes,
+    received: datetime,
+    clock: Callable[[], float] = time.perf_counter,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Load CSV, Parquet or XLSX tables, as official fields or through a mapping. Call inside `lake.writer`.
+
+    The files of one call are one load: an encounter and its lines may stand in different files. The same files with
+    the same mapping are loaded once. Raises BadMapping, BadTable.
+    """
+    from data.tabular import find_tables, read_mapping, read_tables
+
+    started = clock()
+    rules = read_mapping(mapping) if mapping else None
+    files = find_tables(paths, rules)
+    hashes = {str(f.path): sha256_of(Source(name=str(f.path), size=None, path=f.path)) for f in files}
+    wording = hashlib.sha256(mapping.read_bytes() if mapping else b"").hexdigest()
+    load_id = _load_id([*hashes.values(), wording], [])
+    if lake.committed(load_id):
+        return _nothing_new(lake, len(hashes), clock() - started)
+    load_seq = lake.snapshot() + 1
+    folder = lake.staging(load_id)
+    batch = Batch(load_id=load_id, load_seq=load_seq, received=received, key=key)
+    staged = _Staged()
+    encounters = dict.fromkeys(hashes, 0)
+    alone = load_seq << 42 | 1 << 41  # versions of rows whose encounter is in no file
+    for number, chunk in enumerate(read_tables(files, rules, scratch=folder / "scratch")):
+        text: dict[str, pl.DataFrame] = {}
+        for source, rows in chunk.items():
+            version = pl.when(pl.col("hoso_no").is_null()).then(alone + pl.int_range(pl.len()))
+            text[source] = rows.with_columns(
+                version=version.otherwise((load_seq << 42) + pl.col("hoso_no")).cast(pl.Int64), standard=pl.lit("130")
+            )
+        summary = text.setdefault("XML1", pl.DataFrame(schema={**_NO_ROWS, "file": pl.String}))
+        placed = summary.select("version", "file", "hoso_no").iter_rows()
+        origin = {version: (file, hashes[file], hoso_no) for version, file, hoso_no in placed}
+        for file, _, _ in origin.values():
+            encounters[file] += 1
+        keys = summary.select("version", *ENCOUNTER_KEY)
+        whole = {name: rows if name == "XML1" else _with_keys(rows, keys) for name, rows in text.items()}
+        frames = frames_of_text(whole, origin, batch)
+        staged.add(_write(folder, f"{number}", frames))
+        if progress:
+            progress(sum(encounters.values()), 0)
+    loaded = [
+        {"file_sha256": sha256, "file": file, "load_id": load_id, "encounters": encounters[file]}
+        for file, sha256 in hashes.items()
+    ]
+    frame = pl.DataFrame(loaded, schema=PLAIN_TABLES["loaded_file"])
+    staged.add(_write(folder, "files", {"loaded_file": frame}))
+    with lake.reader() as reader:
+        return _finish(lake, reader, staged, batch, folder, (len(hashes), 0), lambda: clock() - started)
+
+
+_NO_ROWS: Mapping[str, pl.DataType] = {
+    "version": pl.Int64(),
+    "row_no": pl.Int32(),
+    "hoso_no": pl.Int64(),
+    "standard": pl.String(),
+    **{name: pl.String() for name in ENCOUNTER_KEY},
+}
+
+
+def _with_keys(rows: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """Lines under the key of their encounter; those of none keep their own."""
+    own = [pl.col(c) if c in rows.columns else pl.lit(None, pl.String).alias(c) for c in ENCOUNTER_KEY]
+    joined = rows.with_columns(own).join(keys, on="version", how="left", suffix="_of", maintain_order="left")
+    return joined.with_columns(pl.coalesce(f"{c}_of", c).alias(c) for c in ENCOUNTER_KEY)
+
+
+def _finish(
+    lake: Lake,
+    reader: Reader,
+    staged: _Staged,
+    batch: Batch,
+    folder: Path,
+    files: tuple[int, int],
+    seconds: Callable[[], float],
+) -> LoadReport:
+    """Say which claims stand for which, count, commit. `files` are those loaded and those skipped."""
+    fresh_claims(reader, staged.files)
+    staged.add(_write(folder, "all", {"supersession": supersessions(reader, batch.load_id)}))
+    counts = _count(reader, staged)
+    rows = _rows(reader, staged)
+    read, skipped = files
+    info = {**counts, "files": read, "files_skipped": skipped, "load_seq": batch.load_seq, "rows": rows}
+    snapshot = lake.commit("load", batch.load_id, staged.files, info)
     return LoadReport(
-        files=len(sources),
+        files=read,
         files_skipped=skipped,
         drug_lines=staged.rows.get("drug_line", 0),
         service_lines=staged.rows.get("service_line", 0),
         snapshot=snapshot,
-        seconds=clock() - started,
+        seconds=seconds(),
         rows=rows,
         **counts,
     )
@@ -270,7 +362,16 @@ def _start_worker(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    _keep_memory()
     gc.disable()  # a worker lives for one load and makes no cycles to speak of, but millions of small objects
+
+
+def _keep_memory() -> None:
+    """Large texts come and go by the thousand: glibc shall keep their memory, not hand it back page by page."""
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        for setting in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
+            libc.mallopt(setting, _KEPT_BYTES)
 
 
 def _read_job(job: _Job) -> _Staged:
@@ -338,7 +439,7 @@ def _write(folder: Path, name: str, tables: Mapping[str, pl.DataFrame]) -> _Stag
     for table, rows in tables.items():
         if rows.height:
             path = folder / f"{table}-{name}.parquet"
-            rows.write_parquet(path, compression="lz4")
+            rows.write_parquet(path, compression="lz4", statistics=False)
             staged.files[table] = [path]
             staged.rows[table] = rows.height
     return staged

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import duckdb
 import narwhals as nw
@@ -513,6 +513,7 @@ class Reader:
         self.snapshot = snapshot
         self._lake = lake
         self._versions = versions
+        self._catalogues: Catalogues | None = None
         self._connection = duckdb.connect(config=lake.settings())
         for table in table_names():
             if table not in RESTRICTED:
@@ -626,12 +627,41 @@ class Reader:
 
     def catalogues(self) -> Catalogues:
         """The catalogues of this snapshot, as Polars lazy frames; those never loaded say so."""
-        frames: dict[str, nw.LazyFrame[Any]] = {}
-        for name in CATALOGUES:
-            rows = self.pl(f"select * from catalogue_{name}")
-            if rows.height:
-                frames[name] = nw.from_native(CATALOGUES[name].newest(rows).lazy())
-        return Catalogues(frames)
+        if self._catalogues is None:
+            frames: dict[str, nw.LazyFrame[Any]] = {}
+            for name in CATALOGUES:
+                rows = self.pl(f"select * from catalogue_{name}")
+                if rows.height:
+                    frames[name] = nw.from_native(CATALOGUES[name].newest(rows).lazy())
+            self._catalogues = Catalogues(frames)
+        return self._catalogues
+
+    def _masks(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+        """Fills `_mask` for the `_picked` claims: what artefacts of software keep from detectors, see `data.quality`.
+
+        Returns the masked fields by table.
+        """
+        from data.masks import masking_tickets
+
+        tickets = masking_tickets(self)
+        if not tickets.height:
+            return {}
+        cursor.register("_ticket", tickets.to_arrow())
+        cursor.execute(
+            """
+            create or replace temp table _mask as
+            select distinct f.line_table, f.version, f.row_no, f.field, t.mask
+            from intake_finding f join _picked p using (version)
+            join _ticket t on t.ma_cskcb = p.ma_cskcb and t.check_id = f.check_id
+             and cast(p.ngay_ra as date) between t.since and t.until
+            """
+        )
+        cursor.unregister("_ticket")
+        fields = cursor.execute("select distinct line_table, field from _mask order by all").fetchall()
+        found: dict[str, list[str]] = {}
+        for table, field in fields:
+            found.setdefault(table, []).append(field)
+        return found
 
     def claim_tables(
         self,
@@ -641,7 +671,9 @@ class Reader:
         extra: Mapping[str, pl.DataFrame] | None = None,
         engine: Literal["polars", "duckdb"] = "polars",
     ) -> ClaimTables:
-        """The current encounters that meet `where` (SQL on `encounter`), with their lines.
+        """The encounters that meet `where` (SQL on `claimed_encounter`: current ones and copies), with their lines.
+
+        Cells and rows that an artefact of the facility's software spoils are left out.
 
         `extra` gives claims that are not in the lake (typed frames by table name, as intake makes them); they stand in
         for the lake's version of the same (ma_cskcb, ma_lk).
@@ -656,9 +688,12 @@ class Reader:
             list(params),
         )
         frames: dict[str, Any] = {}
+        masked = self._masks(cursor)
         for table in ("encounter", "drug_line", "service_line", "lab_result"):
             wanted = columns(table)
             rows = "_picked" if table == "encounter" else f"(from {table}_history semi join _picked using (version))"
+            if table in masked:
+                rows = _behind_mask(table, rows, masked[table])
             name = f"_claims_{table}"
             cursor.execute(f"create or replace temp table {name} as select {', '.join(wanted)} from {rows}")
             if table in more and more[table].height:
@@ -666,22 +701,7 @@ class Reader:
                 cursor.execute(f"insert into {name} select * from _more")
                 cursor.unregister("_more")
             frames[table] = name
-        cursor.execute("create or replace temp table _facility as from catalogue_facilities")
-        cursor.execute(
-            """
-            create or replace temp table _claims_encounter as
-            select e.*, substr(e.ma_cskcb, 1, 2) as province,
-                   f.rank as facility_rank, f.level as facility_level, f.kind as facility_kind
-            from _claims_encounter e
-            left join (
-                select e.version, f.rank, f.level, f.kind
-                from _claims_encounter e join _facility f on f.ma_cskcb = e.ma_cskcb
-                 and f.valid_from <= cast(e.ngay_vao as date)
-                 and (f.valid_to is null or f.valid_to >= cast(e.ngay_vao as date))
-                qualify row_number() over (partition by e.version order by f.valid_from desc, f.load_seq desc) = 1
-            ) f on f.version = e.version
-            """
-        )
+        frames["encounter"] = self._with_facility(cursor, frames["encounter"])
         if engine == "duckdb":
             lazy = {table: nw.from_native(cursor.table(name)) for table, name in frames.items()}
         else:
@@ -693,8 +713,60 @@ class Reader:
             service_line=lazy["service_line"],
             lab_result=lazy["lab_result"],
             snapshot=self.snapshot,
-            catalogues=self.catalogues(),
+            catalogues=self._catalogues_on(cursor) if engine == "duckdb" else self.catalogues(),
         )
+
+    def _with_facility(self, cursor: duckdb.DuckDBPyConnection, encounters: str) -> str:
+        """Name of the table of encounters with province, and rank, level and kind of the facility on the day."""
+        from data.asof import as_of
+
+        listed = self.catalogues().get("facilities")
+        given = pl.DataFrame(schema=CATALOGUES["facilities"].dtypes()) if listed is None else _collected(listed)
+        cursor.register("_given", given.to_arrow())
+        cursor.execute(
+            f"""
+            create or replace temp table _facility as from _given;
+            create or replace temp table {encounters} as
+            select *, substr(ma_cskcb, 1, 2) as province from {encounters};
+            """
+        )
+        cursor.unregister("_given")
+        looked = as_of(
+            nw.from_native(cursor.table(encounters)),
+            nw.from_native(cursor.table("_facility")),
+            on=("ma_cskcb",),
+            day="ngay_vao",
+            take=("rank", "level", "kind"),
+            prefix="facility_",
+        )
+        name = f"{encounters}_as_of"
+        cursor.execute(f"create or replace temp table {name} as {looked.to_native().sql_query()}")
+        return name
+
+    def _catalogues_on(self, cursor: duckdb.DuckDBPyConnection) -> Catalogues:
+        """The catalogues as DuckDB relations, for rows that are DuckDB's too."""
+        frames: dict[str, nw.LazyFrame[Any]] = {}
+        for name, frame in self.catalogues().frames.items():
+            cursor.register("_given", _collected(frame).to_arrow())
+            cursor.execute(f"create or replace temp table _now_{name} as from _given")
+            cursor.unregister("_given")
+            frames[name] = nw.from_native(cursor.table(f"_now_{name}"))
+        return Catalogues(frames)
+
+
+def _collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
+    return cast("pl.DataFrame", nw.to_native(frame.collect("polars")))
+
+
+def _behind_mask(table: str, rows: str, fields: Sequence[str]) -> str:
+    """A source of `rows` without the rows and cells that `_mask` names."""
+    flags = ", ".join(f"coalesce(bool_or(field = '{f}' and mask = 'cell'), false) as \"mask_{f}\"" for f in fields)
+    cells = ", ".join(f'case when "mask_{f}" then null else r."{f}" end as "{f}"' for f in fields)
+    return (
+        f"(select r.* replace ({cells}) from {rows} r left join (select version, row_no, "
+        f"bool_or(mask = 'row') as gone, {flags} from _mask where line_table = '{table}' group by all) m "
+        "using (version, row_no) where m.gone is not true)"
+    )
 
 
 def _write_whole(path: Path, text: str) -> None:

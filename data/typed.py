@@ -157,22 +157,17 @@ def _is_provenance(column: str) -> bool:
 
 def _as_text(raw: pl.DataFrame, official: Sequence[Field]) -> pl.DataFrame:
     """Every official column as trimmed text, null where empty or missing, beside the provenance."""
-    chosen: list[pl.Expr] = []
-    for field in official:
-        if field.name in raw.columns:
-            trimmed = pl.col(field.name).cast(pl.String).str.strip_chars()
-            cell = pl.when(trimmed != "").then(trimmed)  # codes in real files end in tabs and blanks
-        else:
-            cell = pl.lit(None, pl.String)
-        if field.name == "ma_cskcb" and "_facility" in raw.columns:
-            envelope = pl.col("_facility").cast(pl.String).str.strip_chars()
-            cell = pl.coalesce(cell, pl.when(envelope != "").then(envelope))
-        chosen.append(cell.alias(field.name))
     kept = [column for column in raw.columns if _is_provenance(column)]
-    if not raw.width:
-        return pl.DataFrame(schema={field.name: pl.String() for field in official})
-    # with_columns keeps the height where no official column is present at all
-    return raw.with_columns(chosen).select([field.name for field in official] + kept)
+    given = [f.name for f in official if f.name in raw.columns]
+    # codes in real files end in tabs and blanks; two passes, since one would trim every cell twice
+    trimmed = raw.select(*(pl.col(c).cast(pl.String).str.strip_chars() for c in given), *kept)
+    text = trimmed.with_columns(pl.when(pl.col(c) != "").then(pl.col(c)) for c in given)
+    absent = [f.name for f in official if f.name not in given]
+    text = text.with_columns(pl.lit(None, pl.String).alias(c) for c in absent)
+    if "_facility" in raw.columns:
+        envelope = pl.col("_facility").cast(pl.String).str.strip_chars()
+        text = text.with_columns(pl.coalesce("ma_cskcb", pl.when(envelope != "").then(envelope)).alias("ma_cskcb"))
+    return text.select([field.name for field in official] + kept)
 
 
 def _plain_fields(text: pl.DataFrame, official: Sequence[Field]) -> dict[str, bool]:

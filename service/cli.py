@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("ingest", "Nạp tệp hồ sơ vào kho / load claim files into the lake"),
-    "catalogue": ("catalogue", "Nạp danh mục / load catalogues"),
+    "catalogue": ("catalogue", "Nạp, kiểm tra, tra danh mục / load, check and look up catalogues"),
     "quarantine": ("quarantine", "Hồ sơ, dòng bị từ chối / refused files and rows"),
     "train": ("train", "Huấn luyện mô hình / fit the detectors and register a model"),
     "models": ("models", "Phiên bản mô hình / model versions, aliases, history"),
@@ -45,12 +45,23 @@ class Lazy(click.Group):
         """Load one command."""
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f"service.commands.{COMMANDS[cmd_name][0]}").command
+        command: click.Command = importlib.import_module(f"service.commands.{COMMANDS[cmd_name][0]}").command
+        return _with_examples(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without loading them."""
         with formatter.section("Lệnh / Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _with_examples(command: click.Command) -> click.Command:
+    """The help texts are raw strings, in which the mark that keeps click from wrapping examples is two characters."""
+    if command.help:
+        command.help = command.help.replace("\\b", "\b")
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _with_examples(below)
+    return command
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -68,6 +79,9 @@ def cli() -> None:
 
     Dữ liệu nằm trong MINHBACH_HOME (mặc định ./var) / All state lies under MINHBACH_HOME (default ./var).
     """
+
+
+_with_examples(cli)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
