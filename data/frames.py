@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
 import polars as pl
 
 from data import flatxml
-from data.checks import check_of
+from data.checks import FIRST_DAY, check_of
 from data.identities import header_looks, sums_of_lines
 from data.lake import PLAIN_TABLES
 from data.pseudonym import Pseudonymiser
@@ -53,6 +53,7 @@ class Batch:
     load_seq: int
     received: datetime
     key: bytes
+    first_day: date = FIRST_DAY  # times before are taken for mistakes
 
 
 def read_claims(content: Iterator[RawRecord | Problem], *, key: bytes, received: datetime) -> Parsed:
@@ -142,7 +143,7 @@ def frames_of_text(
     received = batch.received.date()
     stamp = (pl.lit(batch.load_id).alias("load_id"), pl.lit(batch.load_seq, dtype=pl.Int64).alias("load_seq"))
     people = Pseudonymiser(batch.key)
-    typed = type_table("encounter", text["XML1"], received=received)
+    typed = type_table("encounter", text["XML1"], received=received, first_day=batch.first_day)
     encounter, findings = typed.rows, [typed.findings]
     stays = encounter.select(
         "version",
@@ -155,7 +156,7 @@ def frames_of_text(
         raw = text.get(source)
         if name == "encounter" or raw is None or not raw.height:
             continue
-        typed = type_table(name, raw, received=received, stays=stays)
+        typed = type_table(name, raw, received=received, first_day=batch.first_day, stays=stays)
         findings.append(typed.findings)
         joined = typed.rows.join(stays.select("version", "month"), on="version", how="left", maintain_order="left")
         alone = joined["month"].is_null()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,6 +38,7 @@ ROWS_AT_ONCE = 150_000  # rows of all tables held as Python objects before they 
 TEXT_OF_A_ROW = 400  # bytes of text that take the place of such a row
 SMALL_LOAD = 6 * 1024 * 1024  # below this starting worker processes costs more than it saves
 PARENT_CHECK_SECONDS = 1.0
+FIRST_DAY_OF_TABLES = date(1990, 1, 1)  # extracts of other registers may be older than the standards of the XML
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _KEPT_BYTES = 256 * 1024 * 1024
 
@@ -177,7 +178,7 @@ def ingest_tables(
         return _nothing_new(lake, len(hashes), clock() - started)
     load_seq = lake.snapshot() + 1
     folder = lake.staging(load_id)
-    batch = Batch(load_id=load_id, load_seq=load_seq, received=received, key=key)
+    batch = Batch(load_id=load_id, load_seq=load_seq, received=received, key=key, first_day=FIRST_DAY_OF_TABLES)
     staged = _Staged()
     encounters = dict.fromkeys(hashes, 0)
     alone = load_seq << 42 | 1 << 41  # versions of rows whose encounter is in no file
@@ -194,7 +195,10 @@ def ingest_tables(
         for file, _, _ in origin.values():
             encounters[file] += 1
         keys = summary.select("version", *ENCOUNTER_KEY)
-        whole = {name: rows if name == "XML1" else _with_keys(rows, keys) for name, rows in text.items()}
+        whole = {
+            name: (rows if name == "XML1" else _with_keys(rows, keys)).drop("file", "hoso_no", strict=False)
+            for name, rows in text.items()
+        }
         frames = frames_of_text(whole, origin, batch)
         staged.add(_write(folder, f"{number}", frames))
         if progress:

@@ -351,6 +351,8 @@ class Lake:
         Raises LakeLocked when another process holds it. The lock dies with its process.
         """
         self.root.mkdir(parents=True, exist_ok=True)
+        for folder in ("restricted", "staging"):  # what names persons lies in both, for a moment in the second
+            (self.root / folder).mkdir(exist_ok=True, mode=0o700)
         note = self.root / "writer.json"
         lock = FileLock(self.root / "writer.lock", timeout=0)
         try:

@@ -78,7 +78,14 @@ class Look:
     shown: pl.Expr | None = None
 
 
-def type_table(name: str, raw: pl.DataFrame, *, received: date, stays: pl.DataFrame | None = None) -> Typed:
+def type_table(
+    name: str,
+    raw: pl.DataFrame,
+    *,
+    received: date,
+    first_day: date = FIRST_DAY,
+    stays: pl.DataFrame | None = None,
+) -> Typed:
     """Type the rows of the table `name` ("encounter", "drug_line" …), whose columns in `raw` are text.
 
     `raw` may have any of the official columns in lower case. Provenance (`PROVENANCE`, `hoso_no`, and every column
@@ -86,12 +93,13 @@ def type_table(name: str, raw: pl.DataFrame, *, received: date, stays: pl.DataFr
     from `_facility`, which is MACSKCB of the envelope. The result has the key, all official columns (null where
     missing), the derived ones that need no pseudonym and no other table, and the provenance.
 
-    `stays` (version, ngay_vao, ngay_ra) are the encounters that lines are held against.
+    `stays` (version, ngay_vao, ngay_ra) are the encounters that lines are held against. Times before `first_day` or long
+    after `received` are taken for mistakes.
     """
     official = official_fields(name)
     text = _as_text(raw, official)
     plain = _plain_fields(text, official)
-    values = {f.name: _value(f, plain=plain.get(f.name), received=received) for f in official}
+    values = {f.name: _value(f, plain=plain.get(f.name), received=received, first_day=first_day) for f in official}
     kept = [column for column in raw.columns if _is_provenance(column)]
     typed = text.with_columns(value.alias(field) for field, value in values.items()).select([*values, *kept])
     both = text.hstack(typed.select(pl.col(field).alias(f"={field}") for field in values))
@@ -196,7 +204,7 @@ def _plain_fields(text: pl.DataFrame, official: Sequence[Field]) -> dict[str, bo
     return text.select(looks).row(0, named=True) if looks else {}
 
 
-def _value(field: Field, *, plain: bool | None, received: date) -> pl.Expr:
+def _value(field: Field, *, plain: bool | None, received: date, first_day: date) -> pl.Expr:
     """The typed value of a field. `plain` is None where every cell is empty."""
     if plain is None:
         return pl.lit(None, field.dtype)
@@ -207,7 +215,7 @@ def _value(field: Field, *, plain: bool | None, received: date) -> pl.Expr:
         case pl.Int32():
             return _whole(field, cell, plain=plain)
         case pl.Datetime():
-            first = datetime.combine(FIRST_DAY, datetime.min.time())
+            first = datetime.combine(first_day, datetime.min.time())
             last = datetime.combine(received + timedelta(days=LATEST_DAYS), datetime.min.time())
             parsed = _twelve_digits(cell) if plain else _parsed_moment(cell)
             return pl.when(parsed.is_between(first, last)).then(parsed)
