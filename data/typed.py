@@ -93,8 +93,8 @@ def type_table(
     from `_facility`, which is MACSKCB of the envelope. The result has the key, all official columns (null where
     missing), the derived ones that need no pseudonym and no other table, and the provenance.
 
-    `stays` (version, ngay_vao, ngay_ra) are the encounters that lines are held against. Times before `first_day` or long
-    after `received` are taken for mistakes.
+    `stays` (version, ngay_vao, ngay_ra) are the encounters that lines are held against. Times before `first_day` or
+    long after `received` are taken for mistakes.
     """
     official = official_fields(name)
     text = _as_text(raw, official)
