@@ -561,6 +561,8 @@ class Reader:
             return None
         wanted = table_columns(table)
         files = self._lake.files(table, self._versions[table])
+        if not files:
+            return None
         listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
         hive = ", hive_partitioning=true, hive_types={'month': INTEGER}" if "month" in wanted else ""
         names = ", ".join(f'"{c}"' for c in wanted)

@@ -145,13 +145,13 @@ def rule(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleRun:
-    """How a rule fared on the encounters read: `hit + clear + not_evaluable` is their number."""
+    """How a rule, or a detector, fared on the encounters read: `hit + clear + not_evaluable` is their number."""
 
     rule: str
     hit: int
     clear: int
     not_evaluable: int
-    reason: str | None = None  # why the whole rule stood aside, if it did
+    reason: str | None = None  # why the whole rule or detector stood aside, if it did
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +170,7 @@ class Detector(Protocol):
     version: int
     level: Level
     feature_names: tuple[str, ...]
+    needs: tuple[str, ...]  # "table.field": without one of these its word about a claim means nothing
 
     def fit(self, x: pl.DataFrame, *, seed: int) -> Self:
         """Learn the reference from `x` (one row an entity, `feature_names` among its columns)."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from detectors.explain import Part, excess_sentence, sentence
-from detectors.statistical.expected_cost import COST_GROUPS
+from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, TOTALS
 
 if TYPE_CHECKING:
     from detectors.base import Rule
@@ -58,6 +58,7 @@ def fuse(
     hits: pl.DataFrame,
     excess: pl.DataFrame,
     outliers: pl.DataFrame,
+    aside: pl.DataFrame,
     lines: pl.DataFrame,
     rules: Sequence[Rule],
     weights: Weights,
@@ -69,12 +70,14 @@ def fuse(
         claims: one row an encounter: key, t_bhtt, t_tongchi_bh (Float64), and whatever else shall be kept.
         hits: rule hits (`HIT_COLUMNS`, source, scheme, severity).
         excess: rows of `ExpectedCost.excess`, each beside its peer group (`peer_group`, `peer_n`, `peer_median`).
-        outliers: key and `strangeness` (0 to 1), the strongest of the outlier detectors.
+        outliers: key and `strangeness` (0 to 1), the strongest of the outlier detectors that can judge the claim.
+        aside: what stood aside (`detectors.aside.ASIDE_COLUMNS`), for the claims that something stood aside on.
         lines: key, line_table, row_no, ma_nhom, t_bhtt of the claims' lines.
         rules: the rules behind the hits, for their words.
         weights: likelihoods.
         pivot: place (VND) at which the score is one half: the review threshold found in training.
     """
+    claims = claims.with_columns(bill=pl.coalesce("t_bhtt", "t_tongchi_bh"))  # the fund never pays more than is covered
     shares = pl.concat([_rule_shares(claims, hits, weights), _excess_candidates(claims, hits, excess, lines, weights)])
     shares = _credit(shares, claims)
     totals = shares.group_by(CLAIM).agg(
@@ -83,12 +86,16 @@ def fuse(
     fused = (
         claims.join(totals, on=CLAIM, how="left")
         .join(outliers.select(*CLAIM, "strangeness"), on=CLAIM, how="left")
+        .join(aside.select(*CLAIM, *_ASIDE), on=CLAIM, how="left")
+        .join(hits.select(*CLAIM, hit=pl.lit(1)).unique(), on=CLAIM, how="left")
         .with_columns(
             pl.col("amount_at_risk", "expected_recoverable", "strangeness").fill_null(0.0),
-            status=pl.when(pl.col("t_bhtt").is_null()).then(pl.lit("not_evaluable")).otherwise(pl.lit("scored")),
+            status=pl.when(pl.col("unjudged") & pl.col("hit").is_null())
+            .then(pl.lit("not_evaluable"))
+            .otherwise(pl.lit("scored")),
         )
     )
-    unnamed = (weights.base + weights.outlier * pl.col("strangeness")) * pl.col("t_bhtt").fill_null(0.0).clip(0.0)
+    unnamed = (weights.base + weights.outlier * pl.col("strangeness")) * pl.col("bill").fill_null(0.0).clip(0.0)
     fused = fused.with_columns(
         pl.col("amount_at_risk", "expected_recoverable").round(2),
         place=(pl.col("expected_recoverable") + unnamed).round(2),
@@ -98,8 +105,8 @@ def fuse(
     words = _words(shares, rules, lines)
     fused = fused.join(words, on=CLAIM, how="left").with_columns(
         pl.col("schemes").fill_null(pl.lit([], dtype=pl.List(pl.String))),
-        pl.col("evidence").fill_null("[]"),
-        *(pl.col(c).fill_null(_NOTHING[c[-2:]]) for c in ("reason_vi", "reason_en", "reasons_vi", "reasons_en")),
+        _with_aside(pl.col("evidence")),
+        *(pl.col(c).fill_null(_without_sign(c[-2:])) for c in ("reason_vi", "reason_en", "reasons_vi", "reasons_en")),
     )
     signals = shares.select(
         *CLAIM,
@@ -113,13 +120,49 @@ def fuse(
         "observed",
         "allowed",
     ).sort(*CLAIM, "source", "line_table", "row_no", nulls_last=True)
-    return Fused(claims=fused.drop("strangeness").sort(CLAIM), signals=signals)
+    return Fused(claims=fused.drop("strangeness", "bill", "hit", *_ASIDE).sort(CLAIM), signals=signals)
 
 
 _NOTHING = {
     "vi": "Chưa thấy dấu hiệu bất thường; thứ hạng chỉ theo số tiền",
     "en": "No sign found; placed by its cost alone",
 }
+
+_ASIDE = ("unjudged", "entries", "missing_vi", "missing_en")
+
+
+def _with_aside(evidence: pl.Expr) -> pl.Expr:
+    """The JSON array of a claim's signals, with the entries of what stood aside at its end."""
+    signs, entries = evidence.fill_null("[]"), pl.col("entries").fill_null("")
+    more = pl.concat_str(
+        signs.str.head(-1), pl.when(signs == "[]").then(pl.lit("")).otherwise(pl.lit(", ")), entries, pl.lit("]")
+    )
+    return pl.when(entries == "").then(signs).otherwise(more)
+
+
+def _without_sign(lang: str) -> pl.Expr:
+    """What is said of a claim without a sign: that nothing was found, or what nothing could be found without."""
+    missing = pl.col(f"missing_{lang}").fill_null("")
+    if lang == "vi":
+        partly = pl.format("{}; chưa đánh giá hết vì thiếu {}", pl.lit(_NOTHING[lang]), missing)
+        vague = pl.format("Không đánh giá được: thiếu {}", missing)
+        unlearned = pl.lit("Không đánh giá được: mô hình chưa học từ hồ sơ loại này")
+    else:
+        verb = pl.when(missing.str.contains(", ", literal=True)).then(pl.lit("are")).otherwise(pl.lit("is"))
+        partly = pl.format("{}; not all could be judged: {} {} missing", pl.lit(_NOTHING[lang]), missing, verb)
+        vague = pl.format("Could not be judged: {} {} missing", missing, verb)
+        unlearned = pl.lit("Could not be judged: the model has learned from no claims of this kind")
+    scored, complete = pl.col("status") == "scored", missing == ""
+    return (
+        pl.when(scored & complete)
+        .then(pl.lit(_NOTHING[lang]))
+        .when(scored)
+        .then(partly)
+        .when(complete)
+        .then(unlearned)
+        .otherwise(vague)
+    )
+
 
 _SHARE = {
     "ma_cskcb": pl.String,
@@ -176,14 +219,14 @@ def _excess_candidates(
         .group_by(*CLAIM, "group")
         .agg(pl.col("amount").sum().alias("named"))
     )
-    schemes = {group.name: group.scheme for group in COST_GROUPS}
-    fund_share = pl.col("t_bhtt") / pl.col("t_tongchi_bh")
+    schemes = {group.name: group.scheme for group in GROUPS}
+    fund_share = (pl.col("t_bhtt") / pl.col("t_tongchi_bh")).clip(0.0, 1.0).fill_null(1.0)  # unknown: at most all of it
     return (
         excess.join(claims.select(*CLAIM, "t_bhtt", "t_tongchi_bh"), on=CLAIM)
-        .filter((pl.col("t_tongchi_bh") > 0) & pl.col("t_bhtt").is_not_null())
+        .filter(pl.col("t_tongchi_bh").is_null() | (pl.col("t_tongchi_bh") > 0))
         .join(named, on=[*CLAIM, "group"], how="left")
         .with_columns(
-            amount=(pl.col("excess") * fund_share.clip(0.0, 1.0) - pl.col("named").fill_null(0.0)).clip(0.0),
+            amount=(pl.col("excess") * fund_share - pl.col("named").fill_null(0.0)).clip(0.0),
             line_table=pl.lit(None, dtype=pl.String),
             row_no=pl.lit(None, dtype=pl.Int32),
             source=pl.lit("expected_cost:") + pl.col("group"),
@@ -204,17 +247,17 @@ def _moved(likelihood: pl.Expr, odds_ratio: pl.Expr) -> pl.Expr:
 
 
 def _credit(shares: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
-    """Give every share the money it names beyond the likelier ones before it, up to the claim's T_BHTT in all."""
+    """Give every share the money it names beyond the likelier ones before it, up to the claim's bill in all."""
     order = [pl.col("likelihood"), pl.col("amount"), pl.col("source"), pl.col("line_table"), pl.col("row_no")]
     line = [*CLAIM, "line_table", "row_no"]
     by_line = pl.col("row_no").is_not_null()
-    whole = pl.col("kind") == "rule"
+    whole = (pl.col("kind") == "rule") | pl.col("source").is_in([f"expected_cost:{group.name}" for group in TOTALS])
     return (
-        shares.join(claims.select(*CLAIM, "t_bhtt"), on=CLAIM)
+        shares.join(claims.select(*CLAIM, "bill"), on=CLAIM)
         .sort(*CLAIM, *order, descending=[False, False, True, True, False, False, False], nulls_last=True)
         .with_columns(before=pl.col("amount").cum_max().shift(1).over(line).fill_null(0.0))
         .with_columns(
-            # lines add up; whole-claim rules overlap each other and the lines; excesses add, each in its own cost group
+            # lines add up; whole-claim signs overlap each other and the lines; excesses add, each in its own cost group
             line_sum=pl.when(by_line)
             .then((pl.col("amount") - pl.col("before")).clip(0.0))
             .otherwise(0.0)
@@ -225,7 +268,7 @@ def _credit(shares: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(
             covered=pl.min_horizontal(
-                pl.max_horizontal("line_sum", "claim_max") + pl.col("excess_sum"), pl.col("t_bhtt").fill_null(0.0)
+                pl.max_horizontal("line_sum", "claim_max") + pl.col("excess_sum"), pl.col("bill").fill_null(0.0)
             )
         )
         .with_columns(credited=(pl.col("covered") - pl.col("covered").shift(1).over(CLAIM).fill_null(0.0)).clip(0.0))
@@ -236,7 +279,7 @@ def _credit(shares: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
 def _words(shares: pl.DataFrame, rules: Sequence[Rule], lines: pl.DataFrame) -> pl.DataFrame:
     """Schemes, reasons and evidence of the claims that have any signal: a few in a hundred, so plain Python."""
     by_ref = {rule.ref: rule for rule in rules}
-    groups = {group.name: group for group in COST_GROUPS}
+    groups = {group.name: group for group in GROUPS}
     sources = (
         shares.group_by(*CLAIM, "source", maintain_order=True)
         .agg(

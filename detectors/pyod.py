@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def as_pyod(detector: Detector, *, seed: int, contamination: float = 0.1) -> Any:
     """A PyOD `BaseDetector` around one of ours. Its matrix has the detector's `feature_names` as columns, in order.
 
-    Unlike PyOD's own ECOD a row's score does not move with the batch it comes in.
+    Unlike PyOD's own ECOD a row's score does not move with the batch it comes in. A matrix cannot say which claim
+    fields were blank: leave out the claims that lack one of the model's `needs`, it has nothing to say about them.
     """
     from pyod.models.base import BaseDetector
 
@@ -25,6 +26,8 @@ def as_pyod(detector: Detector, *, seed: int, contamination: float = 0.1) -> Any
         return frame.with_columns(ma_loai_kcb=pl.lit(""))  # one peer group: a bare matrix names no care type
 
     class Adapted(BaseDetector):
+        needs = detector.needs
+
         def __init__(self) -> None:
             super().__init__(contamination=contamination)
 

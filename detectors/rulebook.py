@@ -1,9 +1,9 @@
 """Every rule over one snapshot of claims: the signs, the three counts of each rule, and what could not be told.
 
 A rule answers each encounter in one of three ways. Hit: at least one line, or the encounter, is named. Not evaluable:
-not hit, and a field the rule needs is blank on the encounter or on one of its lines. Clear: the rest. The three add up
-to the encounters read. A rule whose catalogues are not loaded stands aside: every encounter is not evaluable for it,
-and the reason is said once.
+not hit, and a field the rule needs is blank on the encounter or on one of its lines, or it is a line's and the
+encounter costs something of which no line came. Clear: the rest. The three add up to the encounters read. A rule whose
+catalogues are not loaded stands aside: every encounter is not evaluable for it, and the reason is said once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from detectors.base import Example, Rule
 
 KEY = list(ENCOUNTER_KEY)
+COST_LINES = ("drug_line", "service_line")
 
 SIGN_COLUMNS: Mapping[str, pl.DataType] = {
     **HIT_COLUMNS,
@@ -51,47 +52,75 @@ class RuleResults:
 
     hits: pl.DataFrame  # SIGN_COLUMNS, one row a line (or encounter) and rule
     runs: tuple[RuleRun, ...]  # one a rule, in the order of the rules
-    not_evaluable: pl.DataFrame  # BLANK_COLUMNS; a rule that stands aside as a whole is only in `runs`
+    blanks: pl.DataFrame  # the key of every encounter read, and a flag a needed field that is blank somewhere
+    vague: pl.DataFrame  # row by row as `blanks`: a flag a rule (`id@version`) that could not tell somewhere
+    needs: Mapping[str, tuple[str, ...]]  # of the rules in `vague`
+
+    @property
+    def not_evaluable(self) -> pl.DataFrame:
+        """`BLANK_COLUMNS`: which needed field kept which rule from which encounter.
+
+        A rule that stands aside as a whole is only in `runs`. Where most fields are blank this is a long table.
+        """
+        parts = [
+            self.blanks.filter(self.vague[ref] & pl.col(field)).select(
+                *KEY, pl.lit(ref).alias("source"), pl.lit(field).alias("field")
+            )
+            for ref in self.vague.columns
+            for field in self.needs[ref]
+            if field in self.blanks.columns
+        ]
+        return pl.concat([pl.DataFrame(schema=dict(BLANK_COLUMNS)), *parts])
 
 
-def run_rules(tables: ClaimTables, rules: Sequence[Rule] | None = None) -> RuleResults:
-    """Run `rules` (all discovered ones by default) over every encounter of `tables`."""
+def run_rules(tables: ClaimTables, rules: Sequence[Rule] | None = None, *, also: Iterable[str] = ()) -> RuleResults:
+    """Run `rules` (all discovered ones by default) over every encounter of `tables`.
+
+    `also` names more fields to look for blanks in, in the same scan: what the detectors need.
+    """
     chosen = base.rules() if rules is None else tuple(rules)
     aside = {rule.ref: reason for rule in chosen if (reason := _missing_catalogues(rule, tables))}
     active = [rule for rule in chosen if rule.ref not in aside]
-    needed = sorted({field for rule in active for field in rule.needs})
+    needed = sorted({*also, *(field for rule in active for field in rule.needs)})
 
     blank_frames = _blank_queries(tables, needed)
-    encounters = tables.encounter.select(*KEY, "ngay_vao")
-    collected = _collect([encounters, *blank_frames.values(), *(rule.find(tables) for rule in active)])
-    read, rest = collected[0], collected[1:]
-    blanks = _blanks(dict(zip(blank_frames, rest, strict=False)))
-    found = rest[len(blank_frames) :]
+    read, lined, *rest = _collect(
+        [_read(tables), _lined(tables), *blank_frames, *(rule.find(tables) for rule in active)]
+    )
+    flagged, found = rest[: len(blank_frames)], rest[len(blank_frames) :]
+    blanks = _without_lines(_blanks(read, flagged), read, lined, needed)
 
     hits: list[pl.DataFrame] = []
-    unknown: list[pl.DataFrame] = []
+    vague: dict[str, pl.Series] = {}
     runs = {ref: RuleRun(rule=ref, hit=0, clear=0, not_evaluable=read.height, reason=why) for ref, why in aside.items()}
     for rule, rows in zip(active, found, strict=True):
         applies = _in_force(rule, read)
-        signs = _signs(rule, rows).join(applies, on=KEY, how="semi")
+        signs = _signs(rule, rows).join(read.filter(applies), on=KEY, how="semi")
         sure = signs.select(KEY).unique()
-        missing = (
-            blanks.filter(pl.col("field").is_in(rule.needs))
-            .join(applies, on=KEY, how="semi")
-            .join(sure, on=KEY, how="anti")
-            .select(*KEY, pl.lit(rule.ref).alias("source"), "field")
-        )
-        vague = missing.select(KEY).n_unique() if missing.height else 0
+        missing = _missing(rule, blanks, applies, sure)
+        unsure = int(missing.sum()) if missing is not None else 0
+        if missing is not None and unsure:
+            vague[rule.ref] = missing
         hits.append(signs)
-        unknown.append(missing)
         runs[rule.ref] = RuleRun(
-            rule=rule.ref, hit=sure.height, clear=read.height - sure.height - vague, not_evaluable=vague
+            rule=rule.ref, hit=sure.height, clear=read.height - sure.height - unsure, not_evaluable=unsure
         )
     return RuleResults(
         hits=pl.concat([pl.DataFrame(schema=dict(SIGN_COLUMNS)), *hits]),
         runs=tuple(runs[rule.ref] for rule in chosen),
-        not_evaluable=pl.concat([pl.DataFrame(schema=dict(BLANK_COLUMNS)), *unknown]),
+        blanks=blanks,
+        vague=pl.DataFrame(vague),
+        needs={rule.ref: rule.needs for rule in active if rule.ref in vague},
     )
+
+
+def blank_fields(tables: ClaimTables, needed: Iterable[str]) -> pl.DataFrame:
+    """The key of every encounter, and a flag a field of `needed` ("table.field") that is blank on it or on a line.
+
+    A field that is blank nowhere has no column. One scan a table.
+    """
+    read, *flagged = _collect([tables.encounter.select(*KEY), *_blank_queries(tables, sorted(set(needed)))])
+    return _blanks(read, flagged)
 
 
 def _missing_catalogues(rule: Rule, tables: ClaimTables) -> str | None:
@@ -102,15 +131,15 @@ def _missing_catalogues(rule: Rule, tables: ClaimTables) -> str | None:
     return f"chưa nạp danh mục {names} (catalogue not loaded: {names}; minhbach catalogue load)"
 
 
-def _in_force(rule: Rule, read: pl.DataFrame) -> pl.DataFrame:
-    """Encounters that arrived while the rule was in force; an unknown arrival is judged by the rule's own needs."""
-    day = pl.col("ngay_vao").dt.date()
-    kept = read
+def _in_force(rule: Rule, read: pl.DataFrame) -> pl.Series:
+    """Whether each encounter arrived with the rule in force; an unknown arrival is judged by the rule's own needs."""
+    day = read["ngay_vao"].dt.date()
+    inside = pl.repeat(True, read.height, eager=True)
     if rule.valid_from is not None:
-        kept = kept.filter((day >= rule.valid_from) | day.is_null())
+        inside &= (day >= rule.valid_from) | day.is_null()
     if rule.valid_to is not None:
-        kept = kept.filter((day <= rule.valid_to) | day.is_null())
-    return kept.select(KEY)
+        inside &= (day <= rule.valid_to) | day.is_null()
+    return inside
 
 
 def _signs(rule: Rule, rows: pl.DataFrame) -> pl.DataFrame:
@@ -121,13 +150,49 @@ def _signs(rule: Rule, rows: pl.DataFrame) -> pl.DataFrame:
     return shaped.with_columns(source=pl.lit(rule.ref), scheme=pl.lit(rule.scheme), severity=pl.lit(rule.severity))
 
 
-def _blank_queries(tables: ClaimTables, needed: Iterable[str]) -> dict[str, nw.LazyFrame[Any]]:
+def _missing(rule: Rule, blanks: pl.DataFrame, applies: pl.Series, sure: pl.DataFrame) -> pl.Series | None:
+    """For each encounter whether the rule cannot tell: in force, not hit, a needed field blank; None where it can."""
+    fields = [field for field in rule.needs if field in blanks.columns]
+    if not fields:
+        return None
+    missing = blanks.select(pl.any_horizontal(fields)).to_series() & applies
+    if sure.height:
+        known = sure.with_columns(hit=pl.lit(1))
+        missing &= blanks.select(KEY).join(known, on=KEY, how="left", maintain_order="left")["hit"].is_null()
+    return missing
+
+
+def _read(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    costs = (nw.col("t_bhtt") > 0).fill_null(False) | (nw.col("t_tongchi_bh") > 0).fill_null(False)
+    return tables.encounter.select(*KEY, "ngay_vao", costs=costs)
+
+
+def _lined(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Keys of the encounters with a drug or service line, some of them twice."""
+    return nw.concat([getattr(tables, name).select(*KEY).unique() for name in COST_LINES], how="vertical")
+
+
+def _without_lines(
+    blanks: pl.DataFrame, read: pl.DataFrame, lined: pl.DataFrame, needed: Iterable[str]
+) -> pl.DataFrame:
+    """`blanks` with every needed field of a line blank where the encounter costs something and no line came."""
+    named = lined.unique().with_columns(lined=pl.lit(1))
+    bare = read["costs"] & read.select(KEY).join(named, on=KEY, how="left", maintain_order="left")["lined"].is_null()
+    if not bare.any():
+        return blanks
+    fields = [field for field in needed if field.partition(".")[0] in COST_LINES]
+    return blanks.with_columns(
+        (blanks[field] | bare if field in blanks.columns else bare).alias(field) for field in fields
+    )
+
+
+def _blank_queries(tables: ClaimTables, needed: Iterable[str]) -> list[nw.LazyFrame[Any]]:
     """For each table with needed fields: encounters with a blank, and a flag a field. One scan a table."""
     by_table: defaultdict[str, list[str]] = defaultdict(list)
     for field in needed:
         table, _, column = field.partition(".")
         by_table[table].append(column)
-    queries: dict[str, nw.LazyFrame[Any]] = {}
+    queries: list[nw.LazyFrame[Any]] = []
     for table, columns in by_table.items():
         frame: nw.LazyFrame[Any] = getattr(tables, table)
         flags = frame.select(*KEY, **{f"{table}.{c}": nw.col(c).is_null() for c in columns}).filter(
@@ -135,20 +200,18 @@ def _blank_queries(tables: ClaimTables, needed: Iterable[str]) -> dict[str, nw.L
         )
         if table != "encounter":
             flags = flags.group_by(*KEY).agg(nw.col(f"{table}.{c}").max() for c in columns)
-        queries[table] = flags
+        queries.append(flags)
     return queries
 
 
-def _blanks(flagged: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """One row an encounter and blank field."""
-    empty = pl.DataFrame(schema={"ma_cskcb": pl.String(), "ma_lk": pl.String(), "field": pl.String()})
-    parts = [
-        frame.filter(pl.col(field)).select(*KEY, pl.lit(field).alias("field"))
-        for frame in flagged.values()
-        for field in frame.columns
-        if field not in KEY
-    ]
-    return pl.concat([empty, *parts])
+def _blanks(read: pl.DataFrame, flagged: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """One row an encounter of `read`, in its order; a flag a field that is blank somewhere."""
+    blanks = read.select(KEY)
+    for frame in flagged:
+        fields = [field for field in frame.columns if field not in KEY and frame[field].any()]
+        if fields:
+            blanks = blanks.join(frame.select(*KEY, *fields), on=KEY, how="left", maintain_order="left")
+    return blanks.with_columns(pl.exclude(KEY).fill_null(False))
 
 
 def _collect(frames: Sequence[nw.LazyFrame[Any]]) -> list[pl.DataFrame]:

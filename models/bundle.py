@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from data.errors import MinhBachError
+from detectors.aside import Judge
 from detectors.base import DetectorState
 from detectors.fusion import Weights
 from detectors.outliers.isolation import IsolationDetector
 from detectors.outliers.tails import TailDetector
-from detectors.statistical.expected_cost import ExpectedCost
+from detectors.statistical.expected_cost import BARE_NEEDS, ExpectedCost
 from features.peers import PeerTable
 
 if TYPE_CHECKING:
@@ -45,19 +46,38 @@ class Bundle:
     tails: TailDetector
     isolation: IsolationDetector
     peers: PeerTable  # what like claims cost, by cost group: for the words, not for the score
+    bill_peers: PeerTable | None = None  # the same of whole bills, among claims without lines
     weights: Weights
     pivot: float  # place (VND) of a claim at which its score is one half
     entity_pivots: Mapping[str, float]  # the same for doctor, facility, patient
-    trained: Mapping[str, Any]  # since, until, snapshot, encounters, seed, rule_versions
+    trained: Mapping[str, Any]  # since, until, snapshot, encounters, seed, rule_versions, unlearned
+
+    def judges(self) -> tuple[Judge, ...]:
+        """The detectors by what they need of a claim; those that could learn nothing say so."""
+        cost = self.expected_cost
+        unlearned: Mapping[str, str] = self.trained.get("unlearned", {})  # bundles of before knew no such thing
+        return (
+            Judge(
+                source=ref(cost),
+                needs=cost.needs,
+                bare_needs=BARE_NEEDS,
+                bare_amounts=cost.whole_bills,
+                reason=unlearned.get(ref(cost)),
+            ),
+            *(Judge(source=ref(d), needs=d.needs, reason=unlearned.get(ref(d))) for d in (self.tails, self.isolation)),
+        )
 
     def save(self, folder: Path) -> str:
         """Write the bundle into a new folder; returns its sha256: the manifest's, which holds all others."""
         folder.mkdir(parents=True, exist_ok=True)
         hashes: dict[str, str] = {}
         detectors: dict[str, Any] = {}
-        meta, arrays = self.peers.state()
-        peers = DetectorState(kind="peers", meta=meta, arrays=arrays)
-        for state in (self.expected_cost.state(), self.tails.state(), self.isolation.state(), peers):
+        states = [self.expected_cost.state(), self.tails.state(), self.isolation.state()]
+        for kind, table in (("peers", self.peers), ("bill_peers", self.bill_peers)):
+            if table is not None:
+                meta, arrays = table.state()
+                states.append(DetectorState(kind=kind, meta=meta, arrays=arrays))
+        for state in states:
             data = _npz(state.arrays)
             (folder / f"{state.kind}.npz").write_bytes(data)
             hashes[f"{state.kind}.npz"] = hashlib.sha256(data).hexdigest()
@@ -97,11 +117,17 @@ class Bundle:
             tails=TailDetector.from_state(states["tails"]),
             isolation=IsolationDetector.from_state(states["isolation"]),
             peers=PeerTable.from_state(states["peers"].meta, states["peers"].arrays),
+            bill_peers=PeerTable.from_state(bills.meta, bills.arrays) if (bills := states.get("bill_peers")) else None,
             weights=Weights(**manifest["weights"]),
             pivot=manifest["pivot"],
             entity_pivots=manifest["entity_pivots"],
             trained=manifest["trained"],
         )
+
+
+def ref(detector: ExpectedCost | TailDetector | IsolationDetector) -> str:
+    """`name@version`, as evidence and the run's counts name a detector."""
+    return f"{detector.name}@{detector.version}"
 
 
 def bundle_sha256(folder: Path) -> str:

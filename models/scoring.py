@@ -13,7 +13,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,16 +22,20 @@ import polars as pl
 
 from data.errors import MinhBachError
 from data.lake import Lake, Reader, table_columns
+from data.masks import remasked
+from detectors.aside import stand_aside
 from detectors.base import RuleRun, rules
 from detectors.fusion import CLAIM, Fused, fuse
 from detectors.rulebook import run_rules
-from detectors.statistical.expected_cost import COST_GROUPS
+from detectors.statistical.expected_cost import COST_GROUPS, LINES, TOTALS
 from features.doctors import main_doctor
 from features.matrix import build_matrix
 from features.peers import LADDERS, PeerTable, from_scale
+from models.bundle import ref
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
+    from detectors.statistical.expected_cost import CostGroup
     from models.bundle import Bundle
 
 HISTORY_DAYS = 366  # how far back features and rules look for the same patient
@@ -56,11 +60,15 @@ class NothingToScore(MinhBachError):
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of some encounters: rows of `claim_score` and `signal` without their run id, and how the rules fared."""
+    """Scores of some encounters: rows of `claim_score` and `signal` without their run id, and how it went.
+
+    `rule_runs` count the encounters read, the earlier ones of the patients among them; `detector_runs` those scored.
+    """
 
     claims: pl.DataFrame
     signals: pl.DataFrame
     rule_runs: tuple[RuleRun, ...]
+    detector_runs: tuple[RuleRun, ...]
 
 
 def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | None = None) -> Scored:
@@ -75,7 +83,8 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
         *bundle.isolation.feature_names,
     )
     matrix = build_matrix(tables, "encounter", columns=list(dict.fromkeys(needed)))
-    found = run_rules(tables)
+    judges = bundle.judges()
+    found = run_rules(tables, also=[field for judge in judges for field in judge.fields])
     encounter = _native(tables.encounter)
     claims = encounter.select(
         *CLAIM,
@@ -97,31 +106,57 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
         claims = claims.join(keys, on=CLAIM, how="semi")
         matrix = matrix.join(keys, on=CLAIM, how="semi", maintain_order="left")
         hits = hits.join(keys, on=CLAIM, how="semi")
-    outliers = matrix.select(CLAIM).with_columns(
-        strangeness=pl.max_horizontal(_strength(bundle.tails.score(matrix)), _strength(bundle.isolation.score(matrix)))
-    )
+    aside = stand_aside(judges, found, claims, matrix.filter(pl.col(LINES) == 0).select(CLAIM))
+    signs: dict[str, pl.DataFrame] = {}
+    outliers = matrix.select(CLAIM)
+    for detector in (bundle.tails, bundle.isolation):
+        able = matrix.join(aside.of(ref(detector)), on=CLAIM, how="anti", maintain_order="left")
+        strength = able.select(CLAIM).with_columns(_strength(detector.score(able)))
+        signs[ref(detector)] = strength.filter(pl.col(detector.name) > 0)
+        outliers = outliers.join(strength, on=CLAIM, how="left", maintain_order="left")
+    outliers = outliers.select(*CLAIM, strangeness=pl.max_horizontal(bundle.tails.name, bundle.isolation.name))
+    able = matrix.join(aside.of(ref(bundle.expected_cost)), on=CLAIM, how="anti", maintain_order="left")
+    excess = bundle.expected_cost.excess(with_doctor(able, tables))
+    signs[ref(bundle.expected_cost)] = excess
     fused: Fused = fuse(
         claims.sort(CLAIM),
         hits=hits,
-        excess=_with_peers(bundle.expected_cost.excess(with_doctor(matrix, tables)), matrix, bundle.peers),
+        excess=pl.concat(
+            [
+                _with_peers(excess, able, bundle.peers, COST_GROUPS),
+                _with_peers(excess, able, bundle.bill_peers or bundle.peers, TOTALS),
+            ]
+        ),
         outliers=outliers,
+        aside=aside.claims,
         lines=_lines(tables, claims),
         rules=rules(),
         weights=bundle.weights,
         pivot=bundle.pivot,
     )
     signals = fused.signals.join(claims.select(*CLAIM, "month", "version"), on=CLAIM, how="left", maintain_order="left")
-    return Scored(claims=fused.claims, signals=signals, rule_runs=found.runs)
+    return Scored(
+        claims=fused.claims,
+        signals=signals,
+        rule_runs=found.runs,
+        detector_runs=tuple(
+            aside.run(judge.source, encounters=claims.height, signs=signs[judge.source]) for judge in judges
+        ),
+    )
 
 
-def _with_peers(excess: pl.DataFrame, matrix: pl.DataFrame, peers: PeerTable) -> pl.DataFrame:
-    """Each excess beside its peer group: `peer_group`, `peer_n` and what is usual there (`peer_median`, VND)."""
+def _with_peers(
+    excess: pl.DataFrame, matrix: pl.DataFrame, peers: PeerTable, groups: Sequence[CostGroup]
+) -> pl.DataFrame:
+    """Each excess of `groups` beside its peer group: `peer_group`, `peer_n` and what is usual there (`peer_median`)."""
+    excess = excess.filter(pl.col("group").is_in([group.name for group in groups]))
     named = matrix.join(excess.select(CLAIM).unique(), on=CLAIM, how="semi", maintain_order="left")
     beside = excess.join(pl.concat([named.select(CLAIM), peers.lookup(named)], how="horizontal"), on=CLAIM, how="left")
     medians = [
         pl.when(pl.col("group") == group.name).then(from_scale(group.column, pl.col(f"{group.column}__centre")))
-        for group in COST_GROUPS
-    ]
+        for group in groups
+        if group.column in peers.measures
+    ] or [pl.lit(None, dtype=pl.Float64)]
     return beside.select(*excess.columns, "peer_group", "peer_n", peer_median=pl.coalesce(medians).round(0))
 
 
@@ -179,6 +214,9 @@ class Run:
     rule_runs: Mapping[str, Sequence[int]]  # rule -> hit, clear, not evaluable
     seconds: float
     at: str
+    detector_runs: Mapping[str, Sequence[int]] = field(
+        default_factory=dict[str, Sequence[int]]
+    )  # the same of detectors
 
     def as_json(self) -> dict[str, Any]:
         """For output and for the log."""
@@ -266,9 +304,13 @@ def run_scoring(
             raise NothingToScore
         folder = lake.staging(f"score-{run_id}")
         staged: dict[str, list[Any]] = {"claim_score": [], "signal": [], "entity_score": []}
-        flags, counted = 0, {}
+        flags = 0
+        counted: dict[str, tuple[int, int, int]] = {}
+        by_detector: dict[str, tuple[int, int, int]] = {}
         for number, (scored, done) in enumerate(scored_chunks(reader, bundle, targets)):
             for table, rows in (("claim_score", scored.claims), ("signal", scored.signals)):
+                if rows.is_empty():  # a run may well find no sign
+                    continue
                 wanted = table_columns(table)
                 path = folder / f"{table}-{number}.parquet"
                 rows.with_columns(run_id=pl.lit(run_id)).select(
@@ -276,9 +318,8 @@ def run_scoring(
                 ).write_parquet(path)
                 staged[table].append(path)
             flags += int(scored.claims["flagged"].sum())
-            for run in scored.rule_runs:
-                old = counted.get(run.rule, (0, 0, 0))
-                counted[run.rule] = (old[0] + run.hit, old[1] + run.clear, old[2] + run.not_evaluable)
+            _count(counted, scored.rule_runs)
+            _count(by_detector, scored.detector_runs)
             if progress:
                 progress("score", done, targets.height)
         path = folder / "entity_score.parquet"
@@ -301,11 +342,18 @@ def run_scoring(
         bundle_sha256=bundle_sha256,
         rule_versions=rule_versions,
         rule_runs={rule: list(counts) for rule, counts in sorted(counted.items())},
+        detector_runs={name: list(counts) for name, counts in sorted(by_detector.items())},
         seconds=round(clock() - started, 3),
         at="",
     )
     lake.commit("score", f"score-{run_id}", staged, manifest.as_json())
     return runs(lake)[-1]
+
+
+def _count(into: dict[str, tuple[int, int, int]], fared: Sequence[RuleRun]) -> None:
+    for run in fared:
+        hit, clear, vague = into.get(run.rule, (0, 0, 0))
+        into[run.rule] = (hit + run.hit, clear + run.clear, vague + run.not_evaluable)
 
 
 def _claims_snapshot(lake: Lake) -> int:
@@ -325,9 +373,14 @@ def _targets(reader: Reader, *, since: date | None, until: date | None, after: i
     else:
         loads = [e.commit_id for e in lake.log("load") if after < e.snapshot <= reader.snapshot]
         reader.keep("_new_load", pl.DataFrame({"load_id": loads}, schema={"load_id": pl.String}))
-        # a claim that came, was replaced or was withdrawn changes the past of its patient's later claims
+        with lake.reader(after) as earlier:
+            reader.keep("_remasked", remasked(reader, earlier))
+        # a claim that came, was replaced, withdrawn or masked otherwise changes the past of its patient's later ones
         changed = """
-            load_id in (from _new_load) or exists (
+            load_id in (from _new_load) or version in (from _remasked) or exists (
+                select 1 from _remasked r join encounter_history c using (version)
+                where c.patient_id = e.patient_id and c.ngay_vao <= e.ngay_vao
+            ) or exists (
                 select 1 from encounter_history c
                 where c.load_id in (from _new_load) and c.patient_id = e.patient_id and c.ngay_vao <= e.ngay_vao
             ) or exists (
@@ -337,8 +390,8 @@ def _targets(reader: Reader, *, since: date | None, until: date | None, after: i
             )
         """
     return reader.pl(
-        f"select ma_cskcb, ma_lk, version, patient_id, ngay_vao from encounter e where {period} and ({changed}) "
-        "order by ngay_vao, ma_cskcb, ma_lk",
+        "select ma_cskcb, ma_lk, version, patient_id, ngay_vao from claimed_encounter e "
+        f"where {period} and ({changed}) order by ngay_vao, ma_cskcb, ma_lk",
         bounds,
     )
 

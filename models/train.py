@@ -1,41 +1,46 @@
 """Training: fit the detectors on claims as they are, measure them on later months, keep everything that made them.
 
 Nothing here sees a label unless `labels` are given; then the likelihoods of the rules move from their priors towards
-the share of each that assessors confirmed.
+the share of each that assessors confirmed. A detector learns only from claims it could judge: a blank taken for a
+nought would teach that little is usual.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
 
 from data.errors import MinhBachError
 from detectors.base import rules
-from detectors.fusion import Weights
+from detectors.fusion import CLAIM, Weights
 from detectors.outliers.isolation import IsolationDetector
 from detectors.outliers.tails import TailDetector
-from detectors.statistical.expected_cost import COST_GROUPS, ExpectedCost
+from detectors.rulebook import blank_fields
+from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, LINES, TOTALS, ExpectedCost
 from features.matrix import build_matrix
 from features.peers import LADDERS, PeerTable
-from models.bundle import Bundle
+from models.bundle import Bundle, ref
 from models.scoring import LEVELS, score_tables, with_doctor
 
 if TYPE_CHECKING:
     from data.lake import Reader
     from data.schema import ClaimTables
+    from detectors.base import Detector
+    from detectors.statistical.expected_cost import CostGroup
 
-MIN_ENCOUNTERS = 500
+MIN_ENCOUNTERS = 500  # also the claims that an outlier detector must be able to judge, or it stands aside from all
 MAX_ENCOUNTERS = 400_000  # more teaches little and costs memory: patients are then drawn by the hash of their pseudonym
 HOLDOUT = 0.2  # the last part of the claims, by day of discharge, that the figures are measured on
 PROVISIONAL_PIVOT = 100_000.0  # VND; only until the review threshold has been found
 ENTITY_SHARE = 0.05  # part of the doctors, facilities, patients whose score is at least one half
 
 Step = Callable[[str], None]
+D = TypeVar("D", bound="Detector")
 
 
 class TooFewClaims(MinhBachError):
@@ -81,17 +86,24 @@ def train(
         raise TooFewClaims(dates.height)
     step("features")
     matrix = with_doctor(build_matrix(tables, "encounter"), tables)
-    cut = dates["day"].sort()[int(dates.height * (1 - HOLDOUT))]
+    days = dates["day"].drop_nulls().sort()
+    cut = days[int(days.len() * (1 - HOLDOUT))] if days.len() else date.max
     early = matrix.join(dates.filter(pl.col("day") < cut), on=["ma_cskcb", "ma_lk"], how="semi", maintain_order="left")
     late = matrix.join(dates.filter(pl.col("day") >= cut), on=["ma_cskcb", "ma_lk"], how="semi", maintain_order="left")
+    blanks = blank_fields(tables, {*ExpectedCost.needs, *TailDetector.needs, *IsolationDetector.needs})
     step("measure")
-    metrics = _metrics(ExpectedCost().fit(early, seed=seed), early, late)
+    metrics = _metrics(ExpectedCost().fit(_with_costs(early, blanks), seed=seed), early, late)
     step("fit")
+    expected_cost = ExpectedCost().fit(_with_costs(matrix, blanks), seed=seed)
+    unlearned = {} if expected_cost.learned else {ref(expected_cost): _too_few(0)}
+    tails = _fit(TailDetector(), matrix, blanks, seed, unlearned)
+    isolation = _fit(IsolationDetector(), matrix, blanks, seed, unlearned)
     fitted = Bundle(
-        expected_cost=ExpectedCost().fit(matrix, seed=seed),
-        tails=TailDetector().fit(matrix, seed=seed),
-        isolation=IsolationDetector().fit(matrix, seed=seed),
-        peers=PeerTable.fit(matrix, LADDERS["encounter"], [group.column for group in COST_GROUPS]),
+        expected_cost=expected_cost,
+        tails=tails,
+        isolation=isolation,
+        peers=_peers(matrix.filter(pl.col(LINES) > 0), COST_GROUPS),
+        bill_peers=_peers(matrix.filter(pl.col(LINES) == 0), TOTALS),
         weights=weights or Weights(),
         pivot=PROVISIONAL_PIVOT,
         entity_pivots={},
@@ -103,6 +115,7 @@ def train(
             "seed": seed,
             "review_share": review_share,
             "rule_versions": {rule.id: rule.version for rule in rules()},
+            "unlearned": unlearned,
         },
     )
     step("threshold")
@@ -113,6 +126,7 @@ def train(
         tails=fitted.tails,
         isolation=fitted.isolation,
         peers=fitted.peers,
+        bill_peers=fitted.bill_peers,
         weights=fitted.weights,
         pivot=pivot,
         entity_pivots={level: _entity_pivot(scored, level) for level in LEVELS},
@@ -125,7 +139,7 @@ def train(
         "claims_with_rule_hits": float(scored.filter(pl.col("evidence").str.contains('"rule"', literal=True)).height),
     }
     parameters = {
-        **{k: v for k, v in fitted.trained.items() if k != "rule_versions"},
+        **{k: v for k, v in fitted.trained.items() if k not in ("rule_versions", "unlearned")},
         "holdout_from": cut.isoformat(),
         "features": len(matrix.columns) - 3,
         "rules": len(rules()),
@@ -140,25 +154,61 @@ def _claims(reader: Reader, since: date | None, until: date | None) -> tuple[Cla
     if found > MAX_ENCOUNTERS:
         share = int(1_000_000 * MAX_ENCOUNTERS / found)
         where += f" and md5_number_lower(coalesce(patient_id, ma_lk)) % 1000000 < {share}"
-    tables = reader.claim_tables(where, bounds)
-    dates = reader.pl(f"select ma_cskcb, ma_lk, cast(ngay_ra as date) as day from encounter where {where}", bounds)
+    tables = reader.claim_tables(f"({where}) and copy_of is null", bounds)
+    day = "cast(coalesce(ngay_ra, ngay_vao) as date)"
+    dates = reader.pl(f"select ma_cskcb, ma_lk, {day} as day from encounter where {where}", bounds)
     return tables, dates
+
+
+def _without_blanks(matrix: pl.DataFrame, blanks: pl.DataFrame, needs: Iterable[str]) -> pl.DataFrame:
+    """Rows of `matrix` that lack none of `needs`."""
+    fields = [field for field in needs if field in blanks.columns]
+    if not fields:
+        return matrix
+    lacking = blanks.filter(pl.any_horizontal(fields)).select(CLAIM)
+    return matrix.join(lacking, on=CLAIM, how="anti", maintain_order="left")
+
+
+def _with_costs(matrix: pl.DataFrame, blanks: pl.DataFrame) -> pl.DataFrame:
+    """Rows to learn the expected cost from; what the fund is asked for only turns an excess into its money."""
+    return _without_blanks(matrix, blanks, [field for field in ExpectedCost.needs if field != "encounter.t_bhtt"])
+
+
+def _fit(detector: D, matrix: pl.DataFrame, blanks: pl.DataFrame, seed: int, unlearned: dict[str, str]) -> D:
+    """The detector fitted on the claims it can judge; with too few of them it enters itself in `unlearned`."""
+    rows = _without_blanks(matrix, blanks, detector.needs).filter(pl.col(LINES) > 0)
+    if rows.height < MIN_ENCOUNTERS:
+        unlearned[f"{detector.name}@{detector.version}"] = _too_few(rows.height)
+        rows = matrix  # a bundle has every detector; this one stands aside
+    return detector.fit(rows, seed=seed)
+
+
+def _too_few(found: int) -> str:
+    return (
+        f"khi huấn luyện chỉ có {found} hồ sơ đủ dữ liệu, cần {MIN_ENCOUNTERS} "
+        f"(only {found} claims of the training had what it needs, {MIN_ENCOUNTERS} are wanted)"
+    )
+
+
+def _peers(rows: pl.DataFrame, groups: Sequence[CostGroup]) -> PeerTable:
+    return PeerTable.fit(rows, LADDERS["encounter"], [group.column for group in groups])
 
 
 def _metrics(fitted: ExpectedCost, early: pl.DataFrame, late: pl.DataFrame) -> dict[str, float]:
     """How well the expected cost holds on later months, beside knowing only the mean by diagnosis and care type."""
     measured: dict[str, float] = {}
-    for group in COST_GROUPS:
-        high = fitted.high(late, group.name)
-        if high is None or not late.height:
+    for group in GROUPS:
+        seen, asked = fitted.judged(early, group.name), fitted.judged(late, group.name)
+        high = fitted.high(asked, group.name)
+        if high is None or not asked.height or not seen.height:
             continue
         expected, limit = high
-        cost = late[group.column].fill_null(0.0).to_numpy()
+        cost = asked[group.column].fill_null(0.0).to_numpy()
         by = ["ma_loai_kcb", "icd3"]
-        means = early.group_by(by).agg(pl.col(group.column).mean().alias("mean"))
+        means = seen.group_by(by).agg(pl.col(group.column).mean().alias("mean"))
         naive = (
-            late.join(means, on=by, how="left", nulls_equal=True, maintain_order="left")["mean"]
-            .fill_null(early[group.column].sum() / early.height)
+            asked.join(means, on=by, how="left", nulls_equal=True, maintain_order="left")["mean"]
+            .fill_null(seen[group.column].sum() / seen.height)
             .to_numpy()
         )
         error, reference = np.abs(cost - expected).mean(), np.abs(cost - naive).mean()

@@ -44,6 +44,16 @@ FEATURES: tuple[str, ...] = (
 )
 """Shares, counts and times: no money, so that size alone is not strange."""
 
+NEEDS: tuple[str, ...] = (
+    "encounter.ngay_vao",
+    "encounter.ngay_ra",
+    "drug_line.ma_nhom",
+    "drug_line.thanh_tien_bh",
+    "service_line.ma_nhom",
+    "service_line.thanh_tien_bh",
+)
+"""Shares of the bill and the clock of the visit: a blank among them is filled with the median, which is never odd."""
+
 TREES = 120
 ROWS_PER_TREE = 256
 
@@ -54,6 +64,7 @@ class IsolationDetector:
     name = "isolation"
     version = 1
     level: Level = "encounter"
+    needs: tuple[str, ...] = NEEDS
 
     def __init__(
         self,

@@ -42,6 +42,16 @@ SIZE_FREE: tuple[str, ...] = (
 )
 """Features of care, not of money: where more of it is what an assessor would ask about."""
 
+NEEDS: tuple[str, ...] = (
+    "encounter.ngay_vao",
+    "encounter.ngay_ra",
+    "drug_line.ma_nhom",
+    "drug_line.so_luong",
+    "service_line.ma_nhom",
+    "service_line.so_luong",
+)
+"""What was given, how much and over which days: without it a claim looks like one with little care."""
+
 PEER = "ma_loai_kcb"
 MIN_PEERS = 300  # fewer rows of a care type cannot tell one in a thousand
 
@@ -52,6 +62,7 @@ class TailDetector:
     name = "tails"
     version = 1
     level: Level = "encounter"
+    needs: tuple[str, ...] = NEEDS
 
     def __init__(
         self,

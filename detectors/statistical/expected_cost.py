@@ -4,6 +4,9 @@ For each cost group two models are learned: the mean (Poisson loss, which suits 
 95th percentile (quantile loss on the log scale). A row's strangeness is how far it lies above its own 95th percentile,
 turned into a tail probability by a frozen reference; its money is what lies above the mean. Length of stay is left out
 of the bed model on purpose: a padded stay must not explain its own bed days.
+
+A claim without any line has no cost groups: its whole bill is expected instead, the covered total or, where only that
+is stated, the fund's part. No claim is judged both ways, so no dong is counted twice.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ class CostGroup:
     label_vi: str
     label_en: str
     knows_stay: bool = True
+    field: str | None = None  # the claim field it is, where it is the whole bill of a claim without lines
 
 
 COST_GROUPS: tuple[CostGroup, ...] = (
@@ -78,6 +82,33 @@ COST_GROUPS: tuple[CostGroup, ...] = (
     ),
 )
 
+TOTALS: tuple[CostGroup, ...] = (
+    CostGroup(
+        name="total",
+        column="bill_total",
+        field="encounter.t_tongchi_bh",
+        nhom=(),
+        # one amount for a diagnosis reads like one item: the plainest doubt about it is that it is priced too high.
+        # A heavier diagnosis than the care (UPCODE_DIAG) would make the bill look usual, not dear; and what was given
+        # too often or too much (the OVER_ schemes, QTY_INFLATION) only lines can say.
+        scheme="UPCODE_SERVICE",
+        label_vi="cả đợt trong phạm vi BHYT",
+        label_en="the whole encounter inside coverage",
+    ),
+    CostGroup(
+        name="paid",
+        column="fund_paid",
+        field="encounter.t_bhtt",
+        nhom=(),
+        scheme="UPCODE_SERVICE",
+        label_vi="cả đợt do quỹ BHYT thanh toán",
+        label_en="the whole encounter paid by the fund",
+    ),
+)
+"""The bill of a claim without lines; the first one that is known and was learned is judged."""
+
+GROUPS: tuple[CostGroup, ...] = (*COST_GROUPS, *TOTALS)
+
 CATEGORIES: tuple[str, ...] = (
     "ma_loai_kcb",
     "icd3",
@@ -89,6 +120,20 @@ CATEGORIES: tuple[str, ...] = (
 )
 NUMBERS: tuple[str, ...] = ("age", "female", "diagnoses", "emergency", "referred_in", "visits_365d")
 STAY: tuple[str, ...] = ("stay_nights",)
+LINES = "lines_total"
+
+NEEDS: tuple[str, ...] = (
+    "encounter.ma_benh_chinh",
+    "encounter.t_bhtt",
+    "drug_line.ma_nhom",
+    "drug_line.thanh_tien_bh",
+    "service_line.ma_nhom",
+    "service_line.thanh_tien_bh",
+)
+"""What makes a cost, what it is for, and what of it the fund is asked for."""
+
+BARE_NEEDS: tuple[str, ...] = ("encounter.ma_benh_chinh",)
+"""The same for a claim without lines, beside one of the amounts of `ExpectedCost.whole_bills`."""
 
 HABIT_PRIOR = 4.0  # claims above the 95th percentile that a facility or doctor must show to count for half
 PRIOR_ROWS = 25.0  # a category seen this often counts for half against the whole: rare diagnoses borrow strength
@@ -114,6 +159,7 @@ class ExpectedCost:
     name = "expected_cost"
     version = 1
     level = "encounter"
+    needs: tuple[str, ...] = NEEDS
 
     def __init__(
         self, models: Mapping[str, _GroupModel] | None = None, support: Mapping[str, float] | None = None
@@ -125,7 +171,17 @@ class ExpectedCost:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Columns of the encounter matrix that are read; `fit` and `excess` also need `doctor`, the main doctor."""
-        return (*CATEGORIES, *NUMBERS, *STAY, *(g.column for g in COST_GROUPS))
+        return (*CATEGORIES, *NUMBERS, *STAY, LINES, *(g.column for g in GROUPS))
+
+    @property
+    def whole_bills(self) -> tuple[str, ...]:
+        """Amounts of a claim without lines that were learned: one of them is enough; none means it cannot be judged."""
+        return tuple(group.field for group in TOTALS if group.name in self._models and group.field)
+
+    @property
+    def learned(self) -> bool:
+        """Whether any cost group, or whole bill, was common enough to learn."""
+        return bool(self._models)
 
     def fit(self, x: pl.DataFrame, *, seed: int) -> Self:
         """Learn both models of every cost group from the encounter matrix `x`. Deterministic for one seed."""
@@ -137,14 +193,16 @@ class ExpectedCost:
             self._fit_groups(x, seed, HistGradientBoostingRegressor)
         return self
 
-    def _fit_groups(self, x: pl.DataFrame, seed: int, booster: Any) -> None:
-        for group in COST_GROUPS:
+    def _fit_groups(self, rows: pl.DataFrame, seed: int, booster: Any) -> None:
+        for group in GROUPS:
+            x = rows.filter(_has_cost(rows, group))
             cost = _cost(x, group)
             if int((cost > 0).sum()) < MIN_PAID_ROWS:
                 continue
             log_cost = np.log1p(cost / _THOUSAND)
             encoding, centre = _learn_encoding(x, log_cost)
             design = _design(x, group, encoding, centre)
+            design[:, np.isnan(design).all(axis=0)] = 0.0  # scikit-learn cannot bin nothing; no tree splits a constant
             shape: dict[str, Any] = {
                 "max_iter": 80,
                 "learning_rate": 0.1,
@@ -178,15 +236,16 @@ class ExpectedCost:
         often as others the doctor, else the facility, lay above the 95th percentile in training).
         """
         parts: list[pl.DataFrame] = []
-        known = _diagnosis(x).replace_strict(self._support, default=0.0, return_dtype=pl.Float64)
-        for group in COST_GROUPS:
-            limits = self.high(x, group.name)
-            if limits is None:
+        for group in GROUPS:
+            rows = self.judged(x, group.name)
+            limits = self.high(rows, group.name)
+            if limits is None or not rows.height:
                 continue
             expected, high = limits
-            cost = _cost(x, group)
+            cost = _cost(rows, group)
+            known = _diagnosis(rows).replace_strict(self._support, default=0.0, return_dtype=pl.Float64)
             tail = self._models[group.name].tail.probability(np.log1p(cost / _THOUSAND) - np.log1p(high / _THOUSAND))
-            frame = x.select("ma_cskcb", "ma_lk").with_columns(
+            frame = rows.select("ma_cskcb", "ma_lk").with_columns(
                 pl.lit(group.name).alias("group"),
                 pl.Series("observed", cost).round(2),
                 pl.Series("expected", expected).round(2),
@@ -194,19 +253,33 @@ class ExpectedCost:
                 pl.Series("excess", np.maximum(cost - expected, 0.0)).round(2),
                 pl.Series("tail", tail).round(8),
                 (pl.Series("strength", strength_of(tail)) * known).round(6),
-                _habit(x, self._models[group.name].habits).alias("habit"),
+                _habit(rows, self._models[group.name].habits).alias("habit"),
             )
             parts.append(frame.filter((pl.col("observed") > pl.col("high")) & (pl.col("strength") > 0)))
         if not parts:
             return pl.DataFrame(schema=EXCESS_COLUMNS)
         return pl.concat(parts).sort("ma_cskcb", "ma_lk", "group")
 
+    def judged(self, x: pl.DataFrame, group: str) -> pl.DataFrame:
+        """Rows of `x` whose cost is that of `group`: with lines for parts of the bill, without for the whole of it.
+
+        Where nothing but whole bills was learned, those of claims with lines are judged too.
+        """
+        wanted = next(g for g in GROUPS if g.name == group)
+        if wanted not in TOTALS:
+            return x.filter(_has_cost(x, wanted))
+        bills = x if self._models.keys() <= {g.name for g in TOTALS} else x.filter(pl.col(LINES) == 0)
+        for earlier in TOTALS[: TOTALS.index(wanted)]:
+            if earlier.name in self._models:
+                bills = bills.filter(pl.col(earlier.column).is_null())
+        return bills.filter(pl.col(wanted.column).is_not_null())
+
     def high(self, x: pl.DataFrame, group: str) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Expected VND and its 95th percentile for each row of `x`; None for a cost group too rare to learn."""
         model = self._models.get(group)
         if model is None:
             return None
-        known = next(g for g in COST_GROUPS if g.name == group)
+        known = next(g for g in GROUPS if g.name == group)
         design = _design(x, known, model.encoding, model.centre)
         expected = np.exp(np.minimum(model.mean.predict(design), 20.0)) * _THOUSAND
         high = np.expm1(np.maximum(model.high.predict(design), 0.0)) * _THOUSAND
@@ -265,8 +338,14 @@ def strength_of(tail: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip((-np.log10(np.maximum(tail, 1e-12)) - 1.0) / 3.0, 0.0, 1.0)
 
 
+def _has_cost(x: pl.DataFrame, group: CostGroup) -> pl.Series:
+    if group.field is None:
+        return x[LINES] > 0
+    return (x[LINES] == 0) & x[group.column].is_not_null()
+
+
 def _cost(x: pl.DataFrame, group: CostGroup) -> NDArray[np.float64]:
-    return x[group.column].cast(pl.Float64).fill_null(0.0).to_numpy()
+    return x[group.column].cast(pl.Float64).fill_null(0.0).clip(0.0).to_numpy()
 
 
 def _learn_encoding(x: pl.DataFrame, target: NDArray[np.float64]) -> tuple[dict[str, dict[str, float]], float]:

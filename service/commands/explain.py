@@ -44,13 +44,23 @@ def command(claim_id: str, run_id: str | None, lang: str | None, as_json: bool) 
                 f"{place}; {risk} at risk, {recoverable} may be recovered of {asked} asked",
             )
         )
-        for item in detail.evidence:
+        signs = [item for item in detail.evidence if item["kind"] != "not_evaluable"]
+        for item in signs:
             law = f" [{item['legal_basis']}]" if item["legal_basis"] else ""
             click.echo(
                 f"- {item['source']}: {item[f'text_{language}']} — {dong(item['expected_recoverable'], language)}{law}"
             )
-        if not detail.evidence:
+        if not signs:
             click.echo(console.text("Chưa thấy dấu hiệu bất thường.", "No sign found."))
+        for item in detail.evidence:
+            if item["kind"] == "not_evaluable":
+                lacking = ", ".join(item.get("fields") or [item["field"]])
+                click.echo(
+                    console.text(
+                        f"- {item['source']}: chưa đánh giá được, thiếu {lacking}",
+                        f"- {item['source']}: could not judge, {lacking} is missing",
+                    )
+                )
 
     console.result(
         {

@@ -11,12 +11,19 @@ import polars as pl
 import pytest
 
 import detectors.outliers
-from detectors.statistical.expected_cost import COST_GROUPS, ExpectedCost
+from data.schema import columns
+from detectors.aside import Judge, stand_aside
+from detectors.examples import bed, drug, service, stay, tables_of, visit
+from detectors.rulebook import run_rules
+from detectors.statistical.expected_cost import BARE_NEEDS, COST_GROUPS, GROUPS, LINES, TOTALS, ExpectedCost
 
 DETECTORS = [
     importlib.import_module(f"detectors.outliers.{info.name}").DETECTOR
     for info in pkgutil.iter_modules(detectors.outliers.__path__)
 ]
+
+
+EVERY = [*DETECTORS, ExpectedCost]
 
 
 def matrix(names: tuple[str, ...], rows: int = 1_200, seed: int = 0) -> pl.DataFrame:
@@ -89,6 +96,39 @@ def test_constant_and_empty_columns_are_not_strange(fitted: tuple[Any, pl.DataFr
     assert type(detector)().fit(empty, seed=1).score(empty).is_finite().all()
 
 
+# what a detector needs: without it, it stands aside
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.name)
+def test_it_names_the_claim_fields_it_needs(kind: Any) -> None:
+    assert kind.needs
+    for field in kind.needs:
+        table, _, column = field.partition(".")
+        assert column in columns(table), field
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [(kind, field) for kind in EVERY for field in kind.needs], ids=lambda of: getattr(of, "name", of)
+)
+def test_without_a_needed_field_it_stands_aside_from_that_claim_alone(kind: Any, field: str) -> None:
+    table, _, column = field.partition(".")
+    blank: dict[str, Any] = {column: None}
+    claim = [
+        stay(days=3, **(blank if table == "encounter" else {})),
+        bed(3),
+        service(**(blank if table == "service_line" else {})),
+        drug(**(blank if table == "drug_line" else {})),
+    ]
+    judge = Judge(source="it@1", needs=kind.needs)
+    found = run_rules(tables_of([visit(), service(), *claim]), [], also=judge.fields)
+    keys = found.blanks.select("ma_cskcb", "ma_lk")
+    aside = stand_aside([judge], found, keys, keys.clear())
+    assert aside.of("it@1")["ma_lk"].to_list() == ["LK002"]
+    assert aside.claims["entries"].to_list() == [f'{{"kind": "not_evaluable", "source": "it@1", "field": "{field}"}}']
+    run = aside.run("it@1", encounters=2, signs=keys.clear())
+    assert (run.hit, run.clear, run.not_evaluable) == (0, 1, 1)
+
+
 # the expected cost speaks in money, so it has its own promises
 
 
@@ -116,9 +156,10 @@ def costs() -> pl.DataFrame:
             "referred_in": 0.0,
             "visits_365d": 1.0,
             "stay_nights": np.where(severe, 5.0, 0.0),
+            LINES: 6.0,
         }
     )
-    money = {g.column: np.where(severe, 900_000, 90_000) * rng.lognormal(0, 0.3, rows) for g in COST_GROUPS}
+    money = {g.column: np.where(severe, 900_000, 90_000) * rng.lognormal(0, 0.3, rows) for g in GROUPS}
     return frame.with_columns(**{name: pl.Series(values).round(0) for name, values in money.items()})
 
 
@@ -174,6 +215,66 @@ def test_expected_cost_reads_back_equal(expected: ExpectedCost, costs: pl.DataFr
     assert ExpectedCost.from_state(expected.state()).excess(costs).equals(expected.excess(costs))
 
 
+@pytest.fixture(scope="module")
+def bare(costs: pl.DataFrame) -> pl.DataFrame:
+    """The same claims without their lines, every other one with nothing but what the fund paid."""
+    blank = {group.column: pl.lit(0.0) for group in COST_GROUPS}
+    known = pl.when(pl.int_range(pl.len()) % 2 == 0).then("bill_total")
+    return costs.with_columns(**blank, bill_total=known, **{LINES: pl.lit(0.0)})
+
+
+def test_a_claim_without_lines_is_judged_by_its_whole_bill(bare: pl.DataFrame) -> None:
+    detector = ExpectedCost().fit(bare, seed=1)
+    assert detector.whole_bills == ("encounter.t_tongchi_bh", "encounter.t_bhtt")
+    dear = bare.head(2).with_columns(bill_total=pl.col("bill_total") * 20, fund_paid=pl.col("fund_paid") * 20)
+    found = detector.excess(dear)
+    assert found.sort(pl.col("ma_lk").cast(pl.Int64))["group"].to_list() == ["total", "paid"]
+    assert (found["excess"] > found["observed"] * 0.8).all()
+    assert ExpectedCost.from_state(detector.state()).excess(bare).equals(detector.excess(bare))
+
+
+def test_no_claim_is_judged_both_by_its_lines_and_by_its_whole_bill(costs: pl.DataFrame, bare: pl.DataFrame) -> None:
+    others = bare.with_columns(ma_lk=pl.format("bare-{}", "ma_lk"))
+    both = pl.concat([costs, others])
+    detector = ExpectedCost().fit(both, seed=1)
+    by_bill = pl.col("group").is_in([group.name for group in TOTALS])
+    found = detector.excess(both)
+    assert found.filter(by_bill)["ma_lk"].str.starts_with("bare-").all()
+    assert not found.filter(~by_bill)["ma_lk"].str.starts_with("bare-").any()
+    of_lines = ["ma_cskcb", "ma_lk", "group", "observed", "expected", "high"]
+    alone = ExpectedCost().fit(costs, seed=1).excess(costs)
+    assert found.filter(~by_bill).select(of_lines).equals(alone.select(of_lines))
+
+
+def test_without_lines_the_diagnosis_and_one_learned_amount_are_enough(bare: pl.DataFrame) -> None:
+    detector = ExpectedCost().fit(bare, seed=1)
+    judge = Judge(source="it@1", needs=detector.needs, bare_needs=BARE_NEEDS, bare_amounts=detector.whole_bills)
+    total, paid, diagnosis = "encounter.t_tongchi_bh", "encounter.t_bhtt", "encounter.ma_benh_chinh"
+    assert judge.lacking(frozenset({total}), bare=True) == []
+    assert judge.lacking(frozenset({paid}), bare=True) == []
+    assert judge.lacking(frozenset({total, paid}), bare=True) == [total, paid]
+    assert judge.lacking(frozenset({diagnosis, total}), bare=True) == [diagnosis]
+    assert judge.lacking(frozenset({paid}), bare=False) == [paid]
+    never = Judge(source="it@1", needs=detector.needs, bare_needs=BARE_NEEDS)
+    assert set(never.lacking(frozenset(), bare=True)) == {f for f in detector.needs if "_line." in f}
+
+
+def test_a_negative_or_absent_amount_breaks_nothing(bare: pl.DataFrame) -> None:
+    odd = bare.with_columns(
+        bill_total=pl.when(pl.int_range(pl.len()) % 40 == 0).then(-5_000_000.0).otherwise("bill_total"),
+        age=pl.lit(None, dtype=pl.Float64),
+        age_band=pl.lit(None, dtype=pl.String),
+        doctor=pl.lit(None, dtype=pl.String),
+        ma_loai_kcb=pl.lit(None, dtype=pl.String),
+    )
+    detector = ExpectedCost().fit(odd, seed=1)
+    for group in TOTALS:
+        limits = detector.high(odd, group.name)
+        assert limits is not None
+        assert np.isfinite(limits).all()
+    assert detector.excess(odd).select(pl.selectors.float().is_finite().all()).row(0) == (True,) * 7
+
+
 def test_a_cost_group_too_rare_to_learn_is_never_raised(costs: pl.DataFrame) -> None:
     rare = costs.with_columns(cost_supply=pl.when(pl.int_range(pl.len()) < 20).then(1e9).otherwise(0.0))
     detector = ExpectedCost().fit(rare, seed=1)
@@ -191,6 +292,7 @@ def test_pyod_can_use_it_and_the_batch_does_not_matter(kind: Any) -> None:
     x[7] = x.max(axis=0) * 9
     model = as_pyod(kind(), seed=3, contamination=0.02).fit(x)
     assert isinstance(model, BaseDetector)
+    assert model.needs == kind.needs  # pyright: ignore[reportAttributeAccessIssue]
     assert model.labels_.sum() == pytest.approx(0.02 * len(x), abs=3)
     assert model.predict(x)[7] == 1
     assert model.decision_function(x)[:20].tolist() == [model.decision_function(x[i : i + 1])[0] for i in range(20)]

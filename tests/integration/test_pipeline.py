@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from data.schema import columns
 from models.evaluate import evaluate, read_truth
 from models.replay import replay
 from models.scoring import chain, ranking_sql, run_scoring, runs, score_claims, score_tables
+from tests.lib.envelopes import envelope, hoso, packed
 from tests.lib.pipeline import Pipeline, load, now, score
 
 SCORED = ["ma_cskcb", "ma_lk", "score", "amount_at_risk", "expected_recoverable", "schemes", "reasons_vi", "evidence"]
@@ -41,7 +44,7 @@ def test_scores_lie_in_their_range_and_parts_add_up(ranking: pl.DataFrame) -> No
     assert ranking["score"].is_between(0, 1).all()
     assert (ranking["expected_recoverable"] <= ranking["amount_at_risk"] + 0.01).all()
     for row in ranking.filter(pl.col("expected_recoverable") > 0).iter_rows(named=True):
-        parts = json.loads(row["evidence"])
+        parts = [part for part in json.loads(row["evidence"]) if part["kind"] != "not_evaluable"]
         assert sum(part["expected_recoverable"] for part in parts) == pytest.approx(
             row["expected_recoverable"], abs=0.02 * len(parts)
         )
@@ -157,6 +160,45 @@ def test_more_improper_money_is_found_than_by_any_baseline(pipeline: Pipeline, r
     ours = table.pop("minhbach")
     assert len(table) == 6
     assert {name for name, q in table.items() if q.money_found[0.02] >= ours.money_found[0.02]} == set()
+
+
+def under_another_key(source: Path, facility: str, ma_lk: str) -> str:
+    """The envelope of one claim of the small world, sent again under another MA_LK."""
+    for path in sorted(source.rglob(f"{facility}_*.xml")):
+        for text in re.findall(r"<HOSO>.*?</HOSO>", path.read_text(), re.DOTALL):
+            parts = re.findall(r"<LOAIHOSO>(\w+)</LOAIHOSO><NOIDUNGFILE>([^<]+)</NOIDUNGFILE>", text)
+            inner = [(name, base64.b64decode(content).decode()) for name, content in parts]
+            if inner and f"<MA_LK>{ma_lk}</MA_LK>" in inner[0][1]:
+                other = f"<MA_LK>{ma_lk}-2</MA_LK>"
+                sent = [(n, packed(t.replace(f"<MA_LK>{ma_lk}</MA_LK>", other))) for n, t in inner]
+                return envelope(hoso(*sent), facility=facility)
+    raise AssertionError(f"{facility}:{ma_lk} is in no file")
+
+
+def test_a_copy_under_another_key_counts_once_and_is_shown_to_assessors(pipeline: Pipeline, tmp_path: Path) -> None:
+    shutil.copytree(pipeline.lake.root, tmp_path / "lake")
+    lake = Lake(tmp_path / "lake", clock=now)
+    with lake.reader() as reader:
+        facility, ma_lk, paid = reader.pl(
+            "select ma_cskcb, ma_lk, t_bhtt from encounter semi join (select version from service_line "
+            "where t_bhtt > 0 group by version having count(*) >= 6) using (version) order by ma_lk limit 1"
+        ).row(0)
+        whole = reader.pl("select count(*), sum(t_bhtt) from encounter").row(0)
+    assert paid > 0
+    (tmp_path / "copy.xml").write_text(under_another_key(pipeline.source / "xml", facility, ma_lk))
+    load(lake, tmp_path / "copy.xml")
+    run = score(lake, pipeline.registry, pipeline.version)
+    with lake.reader() as reader:
+        assert reader.pl("select count(*), sum(t_bhtt) from encounter").row(0) == whole
+        linked = [run.run_id for run in chain(lake, run.run_id)]
+        shown = reader.pl(
+            f"select schemes, flagged from ({ranking_sql(linked)}) where ma_cskcb = ? and ma_lk = ?",
+            [facility, f"{ma_lk}-2"],
+        )
+        kept = reader.pl(f"select count(*) as n from ({ranking_sql(linked)})")["n"][0]
+    assert kept == whole[0] + 1
+    assert "DUP_CLAIM" in shown["schemes"][0]
+    assert shown["flagged"][0]
 
 
 def test_run_scoring_refuses_an_empty_lake(pipeline: Pipeline, tmp_path: Path) -> None:

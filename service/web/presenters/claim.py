@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from service.reading import ClaimDetail, ClaimLine, EntityRow, HistoryRow, LineSignal, Peers, Version
 
 LONG = 15  # rows of a table that fit a screen
+ASIDE_FIELDS = 6  # named of those that were missing
+NOT_EVALUABLE = "not_evaluable"  # kind of evidence: what could not judge the claim
 MONEY_FROM = 100_000  # a figure of a signal this large is VND: quantities, days and minutes stay far below
 
 
@@ -179,6 +181,7 @@ class ClaimView:
     facts: tuple[Fact, ...]
     schemes: tuple[str, ...]
     reasons: tuple[Reason, ...]
+    aside: tuple[str, ...]  # what could not judge the claim, and for want of which fields
     contexts: tuple[Context, ...]
     tables: tuple[LineTable, ...]
     labs: tuple[Lab, ...]
@@ -207,7 +210,8 @@ def claim_view(claim: ClaimDetail, *, facility: str | None, lang: Lang) -> Claim
         gauges=_gauges(claim, t),
         facts=_facts(claim, facility, t),
         schemes=tuple(scheme_name(s, lang) for s in row.schemes) if row else (),
-        reasons=tuple(_reason(item, claim.lines, t) for item in claim.evidence),
+        reasons=tuple(_reason(item, claim.lines, t) for item in claim.evidence if item.get("kind") != NOT_EVALUABLE),
+        aside=tuple(_aside(item, t) for item in claim.evidence if item.get("kind") == NOT_EVALUABLE),
         contexts=_contexts(claim, t),
         tables=_tables(claim, t),
         labs=tuple(_lab(result) for result in claim.lab_results),
@@ -355,6 +359,15 @@ def _reason(item: Mapping[str, Any], lines: Sequence[ClaimLine], t: Words) -> Re
             LineLink(href=f"#{key.replace(':', '-')}", label=line_name(known[key])[0]) for key in listed if key in known
         ),
     )
+
+
+def _aside(item: Mapping[str, Any], t: Words) -> str:
+    """A detector, or the rules together, that could not judge the claim, and for want of what."""
+    fields = [str(f).rpartition(".")[2].upper() for f in item.get("fields") or [item.get("field") or ""]]
+    shown = ", ".join(dict.fromkeys(f for f in fields[:ASIDE_FIELDS] if f)) + (" …" if fields[ASIDE_FIELDS:] else "")
+    if item.get("source") == "rules":
+        return t("reason.rules_aside", n=item.get("count") or 0, fields=shown or "–")
+    return t("reason.aside", source=str(item.get("source") or ""), fields=shown or "–")
 
 
 def _measured(observed: float | None, usual: float | None, t: Words) -> str:

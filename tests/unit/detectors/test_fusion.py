@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from detectors.aside import ASIDE_COLUMNS
 from detectors.base import HIT_COLUMNS, rules
 from detectors.fusion import Weights, fuse
 from detectors.statistical.expected_cost import EXCESS_COLUMNS
@@ -23,11 +24,14 @@ def run(
     *hits: dict[str, Any],
     excess: tuple[dict[str, Any], ...] = (),
     t_bhtt: float | None = 1_000_000,
+    t_tongchi_bh: float | None = 1_250_000,
+    aside: dict[str, Any] | None = None,
     strangeness: float = 0.0,
     weights: Weights | None = None,
 ) -> dict[str, Any]:
     claims = pl.DataFrame(
-        [{**KEY, "t_bhtt": t_bhtt, "t_tongchi_bh": 1_250_000.0}], schema_overrides={"t_bhtt": pl.Float64}
+        [{**KEY, "t_bhtt": t_bhtt, "t_tongchi_bh": t_tongchi_bh}],
+        schema_overrides={"t_bhtt": pl.Float64, "t_tongchi_bh": pl.Float64},
     )
     columns = {**HIT_COLUMNS, "source": pl.String(), "scheme": pl.String(), "severity": pl.String()}
     lines = pl.DataFrame(
@@ -39,6 +43,7 @@ def run(
         hits=pl.DataFrame([{**KEY, **h} for h in hits], schema=columns),
         excess=pl.DataFrame([{**KEY, **e} for e in excess], schema=EXCESS),
         outliers=pl.DataFrame([{**KEY, "strangeness": strangeness}]),
+        aside=pl.DataFrame([{**KEY, **aside}] if aside else [], schema=ASIDE_COLUMNS),
         lines=lines,
         rules=rules(),
         weights=weights or Weights(),
@@ -165,10 +170,71 @@ def test_a_strange_shape_without_an_amount_only_orders_equals() -> None:
     assert plain["score"] < odd["score"] < 0.05
 
 
-def test_a_claim_without_an_amount_is_not_evaluable_rather_than_clean() -> None:
-    found = run(t_bhtt=None)
+BLIND = {
+    "unjudged": True,
+    "entries": '{"kind": "not_evaluable", "source": "expected_cost@1", "field": "encounter.ma_benh_chinh"}',
+    "missing_vi": "mã bệnh chính (MA_BENH_CHINH)",
+    "missing_en": "main diagnosis (MA_BENH_CHINH)",
+}
+
+
+def test_a_claim_nobody_could_judge_is_not_evaluable_rather_than_clean_and_keeps_its_place() -> None:
+    found = run(aside=BLIND)
     assert found["status"] == "not_evaluable"
-    assert found["score"] == 0.0
+    assert found["reason_vi"] == found["reasons_vi"] == "Không đánh giá được: thiếu mã bệnh chính (MA_BENH_CHINH)"
+    assert found["reasons_en"] == "Could not be judged: main diagnosis (MA_BENH_CHINH) is missing"
+    assert json.loads(found["evidence"]) == [json.loads(BLIND["entries"])]
+    assert found["score"] == run()["score"] > 0
+
+
+def test_a_claim_nobody_could_judge_and_no_field_is_to_blame_for_says_that_too() -> None:
+    found = run(aside={**BLIND, "entries": "", "missing_vi": "", "missing_en": ""})
+    assert (found["status"], found["evidence"]) == ("not_evaluable", "[]")
+    assert "mô hình chưa học" in found["reason_vi"]
+    assert "learned from no claims" in found["reason_en"]
+
+
+def test_a_rule_that_hits_is_enough_to_be_scored_and_what_stood_aside_follows_its_signs() -> None:
+    found = run(line(BED, 1, 80_000), aside=BLIND)
+    assert found["status"] == "scored"
+    assert [part["kind"] for part in json.loads(found["evidence"])] == ["rule", "not_evaluable"]
+    assert json.loads(run(line(BED, 1, 80_000))["evidence"]) == json.loads(found["evidence"])[:1]
+
+
+def test_a_claim_judged_in_part_says_what_was_missing() -> None:
+    found = run(aside={**BLIND, "unjudged": False})
+    assert found["status"] == "scored"
+    assert found["reason_vi"].endswith("chưa đánh giá hết vì thiếu mã bệnh chính (MA_BENH_CHINH)")
+    assert found["reason_en"].startswith("No sign found")
+
+
+def test_a_claim_without_any_amount_has_no_place() -> None:
+    found = run(t_bhtt=None, t_tongchi_bh=None, aside=BLIND)
+    assert (found["status"], found["score"], found["amount_at_risk"]) == ("not_evaluable", 0.0, 0.0)
+
+
+def bill_above(amount: float, group: str) -> dict[str, Any]:
+    return above(amount) | {"group": group}
+
+
+def test_a_whole_bill_above_expectation_counts_in_the_funds_money() -> None:
+    assert run(excess=(bill_above(500_000, "total"),))["amount_at_risk"] == pytest.approx(400_000)
+    only_paid = run(excess=(bill_above(500_000, "paid"),), t_tongchi_bh=None)
+    assert only_paid["amount_at_risk"] == pytest.approx(500_000)
+    assert only_paid["schemes"] == ["UPCODE_SERVICE"]
+    assert "cả đợt do quỹ BHYT thanh toán" in only_paid["reason_vi"]
+
+
+def test_where_only_the_covered_total_is_known_the_fund_pays_at_most_that() -> None:
+    found = run(excess=(bill_above(5_000_000, "total"),), t_bhtt=None)
+    assert found["status"] == "scored"
+    assert found["amount_at_risk"] == 1_250_000
+    assert 0 < found["expected_recoverable"] < 1_250_000
+
+
+def test_a_whole_bill_and_a_rule_on_the_whole_claim_name_the_same_money() -> None:
+    found = run(whole(BED, 300_000), excess=(bill_above(500_000, "total"),))
+    assert found["amount_at_risk"] == pytest.approx(400_000)
 
 
 def test_what_assessors_confirmed_replaces_the_prior_of_a_rule() -> None:
