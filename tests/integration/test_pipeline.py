@@ -162,30 +162,27 @@ def test_more_improper_money_is_found_than_by_any_baseline(pipeline: Pipeline, r
     assert {name for name, q in table.items() if q.money_found[0.02] >= ours.money_found[0.02]} == set()
 
 
-def under_another_key(source: Path, facility: str, ma_lk: str) -> str:
-    """The envelope of one claim of the small world, sent again under another MA_LK."""
-    for path in sorted(source.rglob(f"{facility}_*.xml")):
+def under_another_key(source: Path) -> tuple[str, str, str]:
+    """Facility and MA_LK of a claim of the small world with several services, and it sent again under another MA_LK."""
+    for path in sorted(source.rglob("*.xml")):
         for text in re.findall(r"<HOSO>.*?</HOSO>", path.read_text(), re.DOTALL):
-            parts = re.findall(r"<LOAIHOSO>(\w+)</LOAIHOSO><NOIDUNGFILE>([^<]+)</NOIDUNGFILE>", text)
-            inner = [(name, base64.b64decode(content).decode()) for name, content in parts]
-            if inner and f"<MA_LK>{ma_lk}</MA_LK>" in inner[0][1]:
-                other = f"<MA_LK>{ma_lk}-2</MA_LK>"
-                sent = [(n, packed(t.replace(f"<MA_LK>{ma_lk}</MA_LK>", other))) for n, t in inner]
-                return envelope(hoso(*sent), facility=facility)
-    raise AssertionError(f"{facility}:{ma_lk} is in no file")
+            parts = re.findall(r"<LOAIHOSO>(\w+)</LOAIHOSO><NOIDUNGFILE>([^<\s]+)</NOIDUNGFILE>", text)
+            inner = {name: base64.b64decode(content + "==").decode() for name, content in parts}
+            if inner.get("XML3", "").count("<CHI_TIET_DVKT>") >= 6 and "<MA_LOAI_KCB>01" in inner["XML1"]:
+                facility, ma_lk = (re.findall(rf"<{f}>(\w+)</{f}>", inner["XML1"])[0] for f in ("MA_CSKCB", "MA_LK"))
+                key = f"<MA_LK>{ma_lk}</MA_LK>"
+                sent = [(n, packed(t.replace(key, f"<MA_LK>{ma_lk}-2</MA_LK>"))) for n, t in inner.items()]
+                return facility, ma_lk, envelope(hoso(*sent), facility=facility)
+    raise AssertionError("no claim of the small world has six services")
 
 
 def test_a_copy_under_another_key_counts_once_and_is_shown_to_assessors(pipeline: Pipeline, tmp_path: Path) -> None:
     shutil.copytree(pipeline.lake.root, tmp_path / "lake")
     lake = Lake(tmp_path / "lake", clock=now)
+    facility, ma_lk, copy = under_another_key(pipeline.source / "xml")
     with lake.reader() as reader:
-        facility, ma_lk, paid = reader.pl(
-            "select ma_cskcb, ma_lk, t_bhtt from encounter semi join (select version from service_line "
-            "where t_bhtt > 0 group by version having count(*) >= 6) using (version) order by ma_lk limit 1"
-        ).row(0)
         whole = reader.pl("select count(*), sum(t_bhtt) from encounter").row(0)
-    assert paid > 0
-    (tmp_path / "copy.xml").write_text(under_another_key(pipeline.source / "xml", facility, ma_lk))
+    (tmp_path / "copy.xml").write_text(copy)
     load(lake, tmp_path / "copy.xml")
     run = score(lake, pipeline.registry, pipeline.version)
     with lake.reader() as reader:
