@@ -275,7 +275,9 @@ def _counts(
     text: Mapping[str, pl.DataFrame], rows: Mapping[str, pl.DataFrame], found: pl.DataFrame, load_id: str
 ) -> dict[str, pl.DataFrame]:
     """What was received and what was wrong with it, by facility, day of discharge and table: the scorecard's input."""
-    days = rows["encounter"].select("version", day=pl.col("ngay_ra").dt.date())
+    # from the text: a refused claim has a day too
+    day = pl.col("ngay_ra") if "ngay_ra" in text["XML1"].columns else pl.lit(None, pl.String)
+    days = text["XML1"].select("version", day=day.str.strip_chars().str.slice(0, 8).str.to_date("%Y%m%d", strict=False))
     by = ["ma_cskcb", "day", "line_table"]
     load = pl.lit(load_id).alias("load_id")
     # by version first, which is a number, and only then by what the scorecard asks for

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -36,6 +36,7 @@ BATCH_BYTES = 24 * 1024 * 1024  # of claim files a worker reads before it writes
 BATCH_FILES = 2_000
 ROWS_AT_ONCE = 150_000  # rows of all tables held as Python objects before they are typed and written
 TEXT_OF_A_ROW = 400  # bytes of text that take the place of such a row
+_PENDING = "load-pending"  # a load gets its name, a hash of what is in it, when all of it was read
 SMALL_LOAD = 6 * 1024 * 1024  # below this starting worker processes costs more than it saves
 PARENT_CHECK_SECONDS = 1.0
 FIRST_DAY_OF_TABLES = date(1990, 1, 1)  # extracts of other registers may be older than the standards of the XML
@@ -120,35 +121,29 @@ def ingest(
     started = clock()
     found = list(find_sources(paths, limits=limits))
     expected = sum(source.size or 0 for source in found if isinstance(source, Source))
-    with (
-        _Workers(workers if expected > SMALL_LOAD else 1) as pool,
-        _hashes(found, workers) as hashes,
-        lake.reader() as reader,
-    ):
+    with lake.reader() as reader:
         known = set(reader.pl("select file_sha256 from loaded_file")["file_sha256"].to_list())
-        sources, problems, skipped = _new_sources(zip(found, hashes, strict=True), known)
-        if not sources and not problems:
-            return _nothing_new(lake, skipped, clock() - started)
-        load_id = _load_id([sha for _, _, sha in sources], problems)
-        if lake.committed(load_id):  # only files that cannot be read, the same as last time
-            return _nothing_new(lake, skipped, clock() - started, quarantined=len(problems))
-        load_seq = lake.snapshot() + 1
-        folder = lake.staging(load_id)
-        own_folder = folder / f"p{os.getpid()}"
-        batch = Batch(load_id=load_id, load_seq=load_seq, received=received, key=key)
-        jobs = [
-            _Job(number, part, own_folder, batch, limits, standard) for number, part in enumerate(_batches(sources))
-        ]
-        staged = _Staged()
-        total = sum(source.size or 0 for _, source, _ in sources)
+    batch = Batch(load_id="", load_seq=lake.snapshot() + 1, received=received, key=key)
+    folder = lake.staging(_PENDING)
+    own_folder = folder / f"p{os.getpid()}"
+    sorting, staged = _Sorting(known), _Staged()
+    with _Workers(workers if expected > SMALL_LOAD else 1) as pool, _hashes(found, workers) as hashes:
+        new = sorting.new(zip(found, hashes, strict=True))
+        jobs = (_Job(number, part, own_folder, batch, limits, standard) for number, part in enumerate(_batches(new)))
         for done in pool.run(jobs):
             staged.add(done)
             if progress:
-                progress(staged.bytes, total)
-        if problems:
-            rows = [problem_row(problem, load_id, problem.source or "", sha) for problem, sha in problems]
-            staged.add(_write(own_folder, "listed", {"intake_finding": pl.DataFrame(rows, schema=FINDING)}))
-        return _finish(lake, reader, staged, batch, own_folder, (len(sources), skipped), lambda: clock() - started)
+                progress(staged.bytes + sorting.skipped_bytes, expected)
+    sources, problems = sorting.sources, sorting.problems
+    load_id = _load_id([sha for _, _, sha in sources], problems)
+    if (not sources and not problems) or lake.committed(load_id):  # nothing, or what could not be read last time too
+        lake.drop(folder)
+        return _nothing_new(lake, sorting.skipped, clock() - started, quarantined=len(problems))
+    if problems:
+        rows = [problem_row(problem, load_id, problem.source or "", sha) for problem, sha in problems]
+        staged.add(_write(own_folder, "listed", {"intake_finding": pl.DataFrame(rows, schema=FINDING)}))
+    files = (len(sources), sorting.skipped)
+    return _finish(lake, staged, replace(batch, load_id=load_id), folder, files, lambda: clock() - started)
 
 
 def ingest_tables(
@@ -177,7 +172,7 @@ def ingest_tables(
     if lake.committed(load_id):
         return _nothing_new(lake, len(hashes), clock() - started)
     load_seq = lake.snapshot() + 1
-    folder = lake.staging(load_id)
+    folder = lake.staging(_PENDING)
     batch = Batch(load_id=load_id, load_seq=load_seq, received=received, key=key, first_day=FIRST_DAY_OF_TABLES)
     staged = _Staged()
     encounters = dict.fromkeys(hashes, 0)
@@ -209,8 +204,7 @@ def ingest_tables(
     ]
     frame = pl.DataFrame(loaded, schema=PLAIN_TABLES["loaded_file"])
     staged.add(_write(folder, "files", {"loaded_file": frame}))
-    with lake.reader() as reader:
-        return _finish(lake, reader, staged, batch, folder, (len(hashes), 0), lambda: clock() - started)
+    return _finish(lake, staged, batch, folder, (len(hashes), 0), lambda: clock() - started)
 
 
 _NO_ROWS: Mapping[str, pl.DataType] = {
@@ -231,7 +225,6 @@ def _with_keys(rows: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
 
 def _finish(
     lake: Lake,
-    reader: Reader,
     staged: _Staged,
     batch: Batch,
     folder: Path,
@@ -239,13 +232,14 @@ def _finish(
     seconds: Callable[[], float],
 ) -> LoadReport:
     """Say which claims stand for which, count, commit. `files` are those loaded and those skipped."""
-    fresh_claims(reader, staged.files)
-    staged.add(_write(folder, "all", {"supersession": supersessions(reader, batch.load_id)}))
-    counts = _count(reader, staged)
-    rows = _rows(reader, staged)
+    with lake.reader() as reader:
+        fresh_claims(reader, staged.files)
+        staged.add(_write(folder, "all", {"supersession": supersessions(reader, batch.load_id)}))
+        counts = _count(reader, staged)
+        rows = _rows(reader, staged)
     read, skipped = files
     info = {**counts, "files": read, "files_skipped": skipped, "load_seq": batch.load_seq, "rows": rows}
-    snapshot = lake.commit("load", batch.load_id, staged.files, info)
+    snapshot = lake.commit("load", batch.load_id, lake.named(folder, batch.load_id, staged.files), info)
     return LoadReport(
         files=read,
         files_skipped=skipped,
@@ -280,7 +274,7 @@ def _load_id(hashes: Sequence[str], problems: Sequence[tuple[Problem, str]]) -> 
     return "load-" + hashlib.sha256("\n".join(named).encode()).hexdigest()[:16]
 
 
-def _batches(sources: Sequence[tuple[int, Source, str]]) -> Iterator[tuple[tuple[int, Source, str], ...]]:
+def _batches(sources: Iterable[tuple[int, Source, str]]) -> Iterator[tuple[tuple[int, Source, str], ...]]:
     batch: list[tuple[int, Source, str]] = []
     size = 0
     for item in sources:
@@ -300,24 +294,30 @@ def _hashes(found: Sequence[Source | Problem], threads: int) -> Generator[Iterat
         yield pool.map(_sha256_or_problem, found)
 
 
-def _new_sources(
-    found: Iterable[tuple[Source | Problem, str | Problem]], known: set[str]
-) -> tuple[list[tuple[int, Source, str]], list[tuple[Problem, str]], int]:
-    """The sources whose hash is not `known` yet, what cannot be read, and how many were skipped."""
-    sources: list[tuple[int, Source, str]] = []
-    problems: list[tuple[Problem, str]] = []
-    skipped = 0
-    for source, sha256 in found:
-        if isinstance(source, Problem):
-            problems.append((source, ""))
-        elif isinstance(sha256, Problem):
-            problems.append((sha256, ""))
-        elif sha256 in known:
-            skipped += 1
-        else:
-            known.add(sha256)
-            sources.append((len(sources), source, sha256))
-    return sources, problems, skipped
+class _Sorting:
+    """Tells new sources from known ones and from what cannot be read, while their hashes come in."""
+
+    def __init__(self, known: set[str]) -> None:
+        self.sources: list[tuple[int, Source, str]] = []
+        self.problems: list[tuple[Problem, str]] = []
+        self.skipped = 0
+        self.skipped_bytes = 0
+        self._known = known
+
+    def new(self, found: Iterable[tuple[Source | Problem, str | Problem]]) -> Iterator[tuple[int, Source, str]]:
+        """The sources whose hash is not known yet, each with its ordinal among them."""
+        for source, sha256 in found:
+            if isinstance(source, Problem):
+                self.problems.append((source, ""))
+            elif isinstance(sha256, Problem):
+                self.problems.append((sha256, ""))
+            elif sha256 in self._known:
+                self.skipped += 1
+                self.skipped_bytes += source.size or 0
+            else:
+                self._known.add(sha256)
+                self.sources.append((len(self.sources), source, sha256))
+                yield self.sources[-1]
 
 
 def _sha256_or_problem(source: Source | Problem) -> str | Problem:
@@ -348,8 +348,8 @@ class _Workers:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
 
-    def run(self, jobs: Sequence[_Job]) -> Iterator[_Staged]:
-        """Run the jobs, here or in worker processes; results come as they are done."""
+    def run(self, jobs: Iterable[_Job]) -> Iterator[_Staged]:
+        """Run the jobs as they come, here or in worker processes; results come as they are done."""
         if self._pool is None:
             yield from map(_read_job, jobs)
             return
@@ -394,7 +394,7 @@ def _read_job(job: _Job) -> _Staged:
         held, part = 0, part + 1
 
     encounters = dict.fromkeys((ordinal for ordinal, _, _ in job.sources), 0)
-    files = (((ordinal, source, sha256), source.open) for ordinal, source, sha256 in job.sources)
+    files = (((ordinal, source, sha256), source.stream) for ordinal, source, sha256 in job.sources)
     for (ordinal, source, sha256), item in read_in_bulk(files, limits=job.limits):
         if isinstance(item, Problem):
             findings.append(problem_row(item, job.batch.load_id, source.name, sha256))

@@ -199,6 +199,9 @@ PLAIN_TABLES: dict[str, dict[str, pl.DataType]] = {
 }
 """Tables whose columns are written here; the claim tables' come from the official fields."""
 
+APPEND_MEMORY = "300MB"
+"""For sorting what a load adds to a table; larger ones spill to disk, so that memory does not grow with the load."""
+
 CLAIM_TABLES = tuple(TABLES.values())
 RESTRICTED = frozenset({"person", "refused_row", "unknown_row"})
 """Tables that name persons: read only through `Reader.restricted`, which tells on every look."""
@@ -376,6 +379,18 @@ class Lake:
         folder.mkdir(parents=True)
         return folder
 
+    def named(self, folder: Path, commit_id: str, staged: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
+        """Give a staging folder the name of its commit; the staged files as they are called then."""
+        target = self.root / "staging" / commit_id
+        if target.exists():
+            shutil.rmtree(target)
+        folder.rename(target)
+        return {table: [target / path.relative_to(folder) for path in paths] for table, paths in staged.items()}
+
+    def drop(self, folder: Path) -> None:
+        """Remove a staging folder that comes to nothing."""
+        shutil.rmtree(folder)
+
     def commit(self, kind: Kind, commit_id: str, staged: Mapping[str, Sequence[Path]], info: Mapping[str, Any]) -> int:
         """Append the staged files to their tables and enter the commit in the log: all or nothing, exactly once.
 
@@ -430,14 +445,16 @@ class Lake:
 
     def _append(self, table: str, commit_id: str, files: Sequence[Path]) -> int:
         wanted = table_columns(table)
-        order = [c for c in ("month", "ngay_ra", "ma_cskcb", "ma_lk", "row_no") if c in wanted]
+        # Numbers sort several times as fast as keys of text, and a load's versions run by file, so by facility.
+        order = [c for c in ("month", "ngay_ra", "version", "row_no", "ma_cskcb", "ma_lk") if c in wanted]
+        order = order[:-2] if "version" in order else order
         sort = f"order by {', '.join(order)}" if order else ""
-        with duckdb.connect(config=self.settings()) as connection:
-            names = [str(f) for f in files]
-            rows = connection.sql(
-                f"select {', '.join(wanted)} from read_parquet($files, union_by_name=true) {sort}",
-                params={"files": names},
-            )
+        with duckdb.connect(config=self.settings() | {"memory_limit": APPEND_MEMORY}) as connection:
+            # a load learns its own name only after all of it was read
+            cells = ", ".join("$commit_id as load_id" if c == "load_id" else c for c in wanted)
+            given: dict[str, Any] = {"files": [str(f) for f in files]}
+            given |= {"commit_id": commit_id} if "load_id" in wanted else {}
+            rows = connection.sql(f"select {cells} from read_parquet($files, union_by_name=true) {sort}", params=given)
             return self._append_delta(table, commit_id, rows, partitioned="month" in wanted)
 
     def _append_delta(self, table: str, commit_id: str, rows: Any, *, partitioned: bool) -> int:

@@ -25,6 +25,8 @@ Severity = Literal["file", "hoso", "table", "warn"]
 
 _MEBIBYTE = 1024 * 1024
 _READ_SIZE = _MEBIBYTE
+_GZIP = b"\x1f\x8b"
+PLAIN_BYTES = 32 * _MEBIBYTE  # a file below this is read whole, which nearly all are
 _DIRECTORY_END = struct.Struct("<4s4H2LH")  # the record that closes a zip file
 _DIRECTORY_END_64 = struct.Struct("<4sQ2H2L4Q")
 
@@ -170,6 +172,11 @@ class Source:
     member: int | None = None  # ordinal in the archive: names in an archive need not be unique
     limits: Limits = DEFAULT_LIMITS
 
+    def stream(self) -> BinaryIO:
+        """The uncompressed bytes, as cheaply as may be: from memory where the file is small and plain."""
+        whole = self.read_plain()
+        return self.open() if whole is None else io.BytesIO(whole)
+
     def open(self) -> io.BufferedReader:
         """A bounded stream of the uncompressed bytes.
 
@@ -184,6 +191,19 @@ class Source:
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             raise SourceRefusedError(_problem("source_unreadable", self.name, detail=_words(error))) from error
         return io.BufferedReader(_Bounded(packed, self), _READ_SIZE)
+
+    def read_plain(self) -> bytes | None:
+        """The bytes of a small file that is not compressed, at once; None for any other, which `open` reads in pieces.
+
+        Raises SourceRefusedError when the file cannot be read.
+        """
+        if self.member is not None or not self.size or self.size > min(PLAIN_BYTES, self.limits.source_bytes):
+            return None
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise SourceRefusedError(_problem("source_unreadable", self.name, detail=_words(error))) from error
+        return None if data.startswith(_GZIP) or len(data) > PLAIN_BYTES else data
 
 
 class _Counting(io.RawIOBase):
@@ -223,7 +243,7 @@ class _Bounded(io.RawIOBase):
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
             self._packed.close()
             raise SourceRefusedError(_problem("source_damaged", source.name, detail=_words(error))) from error
-        zipped = start == b"\x1f\x8b"
+        zipped = start == _GZIP
         stream = gzip.GzipFile(fileobj=self._packed, mode="rb") if zipped else self._packed
         self._stream = cast("BinaryIO", stream)
         # read1, where there is one: a read that fails would lose what it had gathered before the fault
@@ -288,6 +308,8 @@ def sha256_of(source: Source) -> str:
     is known again and is never taken for the whole one. Raises SourceRefusedError when it cannot be opened at all.
     """
     digest = hashlib.sha256()
+    if (whole := source.read_plain()) is not None:
+        return hashlib.sha256(whole).hexdigest()
     with source.open() as stream:
         try:
             while block := stream.read1(_READ_SIZE):

@@ -22,7 +22,7 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 from data import flatxml
 from data.flatxml import ROW_TAGS
 from data.schema import fields
-from data.sources import DEFAULT_LIMITS, Limits, Problem, Severity, SourceRefusedError
+from data.sources import DEFAULT_LIMITS, PLAIN_BYTES, Limits, Problem, Severity, SourceRefusedError
 
 Element = Any  # lxml ships no types
 Row = dict[str, str | None]
@@ -33,7 +33,7 @@ CHECK_IN_ROOT = "CHI_TIEU_TRANG_THAI_KCB"
 
 _CHUNK = 1024 * 1024
 _HEAD = ("MACSKCB", "NGAYLAP")  # what a HOSO takes from the envelope
-_WHOLE_BYTES = 32 * _CHUNK  # a file below this is read whole, which nearly all are
+_WHOLE_BYTES = PLAIN_BYTES + _CHUNK
 _HELD_BYTES = 12 * _CHUNK  # of HOSO that are judged together: fewer take longer each
 _ROW_BYTES = 4_000  # that a row of a record takes
 _SNIFFED = 4096  # bytes at the start that tell the encoding and the wrapping
@@ -383,12 +383,13 @@ class _Resumed:
         gathered: list[bytes] = []
         left = size
         try:
-            while left > 0 and (block := self._read(_CHUNK)):
+            # a stream in memory gives all at the first call, without being copied together again
+            while left > 0 and (block := self._read(left)):
                 gathered.append(block)
                 left -= len(block)
         except SourceRefusedError as error:
             self._failed = error
-        self.start = b"".join(gathered)
+        self.start = gathered[0] if len(gathered) == 1 else b"".join(gathered)
         self.whole = left > 0 and self._failed is None
         self._given = 0
 

@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("ingest", "Nạp tệp hồ sơ vào kho / load claim files into the lake"),
     "catalogue": ("catalogue", "Nạp, kiểm tra, tra danh mục / load, check and look up catalogues"),
     "quarantine": ("quarantine", "Hồ sơ, dòng bị từ chối / refused files and rows"),
+    "quality": ("quality", "Chất lượng dữ liệu, phiếu lỗi phần mềm / data quality, software tickets"),
     "train": ("train", "Huấn luyện mô hình / fit the detectors and register a model"),
     "models": ("models", "Phiên bản mô hình / model versions, aliases, history"),
     "score": ("score", "Chấm điểm hồ sơ / score what changed"),

@@ -914,6 +914,10 @@ class Reading:
 
     # the snapshot
 
+    def newest(self) -> Reader:
+        """The newest snapshot, shared by requests: what one of them computed about it serves the next."""
+        return self._view().reader
+
     def _view(self) -> _View:
         """The newest snapshot, at most CHECK_SECONDS old. While one thread opens it the others read the one before."""
         current = self._current

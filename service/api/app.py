@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from service.api.access import SESSION_COOKIE
 from service.api.metrics import Metrics
 from service.api.middleware import BoundedBodies, Measured, SafeAnswers
-from service.api.routes import cases, claims, entities, health, runs, score
+from service.api.routes import cases, claims, entities, health, quality, runs, score
 from service.problems import MACHINE_PATHS, MEDIA_TYPE, add_problem_handlers
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def create_app(state: AppState, *, pages: bool = True) -> FastAPI:
     app.state.parts = state
     app.state.metrics = Metrics()
     add_problem_handlers(app)
-    for routes in (health, score, claims, entities, cases, runs):
+    for routes in (health, score, claims, entities, cases, runs, quality):
         app.include_router(routes.router)
     _describe(app)
     if pages:

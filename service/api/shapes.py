@@ -418,6 +418,165 @@ class RuleList(Shape):
     items: list[Rule]
 
 
+class QualityMonth(Shape):
+    """What was sent for one month of discharge, and what was wrong with it."""
+
+    month: int = Field(description="yyyymm")
+    rows: int
+    faults: int
+    score: float
+
+
+class QualityFacility(Shape):
+    """How clean the data of one facility are."""
+
+    ma_cskcb: str
+    name: str | None
+    claims: int
+    rows_read: int
+    rows_loaded: int
+    quarantined: int
+    warned: int
+    refused: int = Field(description="faults that cost a row: a quarantined row can have several")
+    score: float = Field(description="100 less the faults (refused or warned) per hundred rows, never below 0")
+    tickets: int
+    open_tickets: int
+    months: tuple[QualityMonth, ...]
+
+
+class QualityExample(Shape):
+    """A faulty row, to be looked up."""
+
+    ma_lk: str | None
+    row_no: int | None
+    day: date | None
+    value: str | None
+
+
+class QualityTicket(Shape):
+    """One fault of one facility's export software."""
+
+    ticket_id: str
+    ma_cskcb: str
+    check_id: str
+    line_table: str
+    field: str
+    code: str
+    severity: Literal["quarantine", "warn", "info"]
+    mask: Literal["", "cell", "row"] = Field(description="what detectors do not get because of it")
+    since: date | None
+    until: date | None
+    open: bool
+    failed: int
+    rows: int
+    claims: int
+    sent_claims: int
+    unit: Literal["rows", "claims"] = Field(description="what share and elsewhere are of")
+    share: float
+    elsewhere: float | None = Field(description="share at facilities without the fault")
+    also: int = Field(description="other facilities with a ticket of this check")
+    hint_vi: str
+    hint_en: str
+    examples: tuple[QualityExample, ...]
+
+
+class QualityShared(Shape):
+    """A fault that most facilities have: perhaps the list or the check is behind."""
+
+    check_id: str
+    line_table: str
+    field: str
+    code: str
+    severity: Literal["quarantine", "warn", "info"]
+    since: date | None
+    until: date | None
+    facilities: int
+    asked: int = Field(description="facilities that sent enough of the table to tell")
+    failed: int
+    claims: int
+    hint_vi: str
+    hint_en: str
+
+
+class QualityFile(Shape):
+    """What was wrong with files as such."""
+
+    code: str
+    severity: str
+    times: int
+    files: int
+    hint_vi: str
+    hint_en: str
+
+
+class QualityTable(Shape):
+    """How clean one table of a facility is."""
+
+    line_table: str
+    rows_read: int
+    rows_loaded: int
+    faults: int
+    score: float
+    months: tuple[QualityMonth, ...]
+
+
+class QualityFault(Shape):
+    """One check that failed at a facility."""
+
+    check_id: str
+    line_table: str
+    field: str
+    code: str
+    severity: Literal["quarantine", "warn", "info"]
+    failed: int
+    claims: int
+    rows: int = Field(description="of the table")
+    share: float
+    since: date | None
+    until: date | None
+    ticket: bool
+    shared: bool = Field(description="most facilities have it, so it does not count in the score")
+    hint_vi: str
+    hint_en: str
+    months: tuple[QualityMonth, ...]
+    examples: tuple[QualityExample, ...]
+
+
+class Quality(Shape):
+    """Facilities worst first, tickets open and grave ones first."""
+
+    snapshot: int
+    month: int | None
+    facilities: tuple[QualityFacility, ...]
+    tickets: tuple[QualityTicket, ...]
+    shared: tuple[QualityShared, ...]
+    files: tuple[QualityFile, ...] = Field(description="only for who sees every facility")
+
+    def without_examples(self) -> Quality:
+        """For who may not see claims."""
+        return self.model_copy(update={"tickets": tuple(_bare(ticket) for ticket in self.tickets)})
+
+
+class FacilityQuality(Shape):
+    """One facility by table and by check."""
+
+    snapshot: int
+    month: int | None
+    facility: QualityFacility
+    tables: tuple[QualityTable, ...]
+    faults: tuple[QualityFault, ...]
+    tickets: tuple[QualityTicket, ...]
+
+    def without_examples(self) -> FacilityQuality:
+        """For who may not see claims."""
+        bare = {"tickets": tuple(_bare(t) for t in self.tickets), "faults": tuple(_bare(f) for f in self.faults)}
+        return self.model_copy(update=bare)
+
+
+def _bare(found: Shape) -> Shape:
+    return found.model_copy(update={"examples": ()})
+
+
 class Health(Shape):
     """Whether the service can do its work, part by part."""
 

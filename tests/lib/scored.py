@@ -86,7 +86,12 @@ def scored_lake(root: Path, claims: int = 60) -> Lake:
                 ngay_kq="ngay_vao",
             ),
             "person": encounters.select(
-                "version", "ma_cskcb", "ma_lk", "patient_id", ma_the_bhyt=pl.format("DN4{}", "patient_id")
+                "version",
+                "ma_cskcb",
+                "ma_lk",
+                "patient_id",
+                line_table=pl.lit("encounter"),
+                ma_the_bhyt=pl.format("DN4{}", "patient_id"),
             ),
         }
         _commit(lake, "load", "load-1", loaded, {"files": 1})

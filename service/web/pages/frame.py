@@ -183,12 +183,13 @@ class Visit:
         here = self.request.url.path
         offered: tuple[tuple[str, str, Permission], ...] = (
             ("nav.worklist", "/", "claims.read"),
+            ("nav.quality", "/quality", "runs.read"),
             ("nav.audit", "/audit", "cases.read"),
             ("nav.runs", "/runs", "runs.read"),
             ("nav.models", "/models", "models.read"),
         )
         return tuple(
-            NavItem(self.t(key), href, here == href or (href == "/" and here.startswith("/claims/")))
+            NavItem(self.t(key), href, here == href or here.startswith("/claims/" if href == "/" else f"{href}/"))
             for key, href, needed in offered
             if can(user, needed) or (href == "/audit" and can(user, "audit.read"))
         )
