@@ -149,6 +149,7 @@ def test_keyboard_alone_is_enough(visitor: Arrive, site: Site) -> None:
     page.keyboard.insert_text(f"{facility}:{ma_lk}")
     page.keyboard.press("Enter")
     expect(page.locator("#worklist tbody tr")).to_have_count(1)
+    page.wait_for_load_state("networkidle")  # typing asks once, Enter again: the second answer replaces the rows
     page.keyboard.press("Escape")
     page.keyboard.press("j")
     expect(page.locator("tr.is-current")).to_contain_text(ma_lk)
