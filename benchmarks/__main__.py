@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("ingest", "worklist", "growth", "quality")
+NAMES = ("ingest", "fuzz", "worklist", "growth", "quality")
 
 
 def main() -> int:

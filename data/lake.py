@@ -199,8 +199,12 @@ PLAIN_TABLES: dict[str, dict[str, pl.DataType]] = {
 }
 """Tables whose columns are written here; the claim tables' come from the official fields."""
 
-APPEND_MEMORY = "300MB"
-"""For sorting what a load adds to a table; larger ones spill to disk, so that memory does not grow with the load."""
+APPEND_SETTINGS: Mapping[str, str | int | bool] = {
+    "memory_limit": "450MB",
+    "threads": 1,  # each of several threads would pin memory of its own; two tables are appended at a time instead
+    "preserve_insertion_order": False,  # the query says the order
+}
+"""For sorting what a load adds to a table; more than fits spills to disk, so that memory does not grow with the load."""
 
 CLAIM_TABLES = tuple(TABLES.values())
 RESTRICTED = frozenset({"person", "refused_row", "unknown_row"})
@@ -449,7 +453,7 @@ class Lake:
         order = [c for c in ("month", "ngay_ra", "version", "row_no", "ma_cskcb", "ma_lk") if c in wanted]
         order = order[:-2] if "version" in order else order
         sort = f"order by {', '.join(order)}" if order else ""
-        with duckdb.connect(config=self.settings() | {"memory_limit": APPEND_MEMORY}) as connection:
+        with duckdb.connect(config={**self.settings(), **APPEND_SETTINGS}) as connection:
             # a load learns its own name only after all of it was read
             cells = ", ".join("$commit_id as load_id" if c == "load_id" else c for c in wanted)
             given: dict[str, Any] = {"files": [str(f) for f in files]}

@@ -57,6 +57,8 @@ _BLANKS = " \t\r\n\v\f\u00a0\ufeff"
 _EXCEL_DATE = "\x02"  # stands before a date cell of a workbook, so that no text is taken for one
 _UNIT_DECIMALS = 8
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_NUMERIC = frozenset([*_WHOLE, *(f"U{name}" for name in _WHOLE), "DOUBLE", "FLOAT", "BOOLEAN"])
 _MOMENT = "%Y%m%d%H%M"
 _DAY = "%Y%m%d"
 _PROBE = datetime(2003, 11, 25, 21, 34)
@@ -1159,8 +1161,8 @@ class _Store:
             every = ", ".join(f"coalesce(m.c{i}::varchar, chr(30))" for i in range(len(head.names)))
             identity = f"sha256(concat_ws(chr(31), {every}))"
         source = self._source(head, others, entry)
-        query = f"select m._n, {identity} as _id{_as(self._text(c, entry) for _, c in cells)} from {source}"
-        for layer in (self._without_nulls, self._dates, self._codes, self._numbers):
+        query = f"select m._n, {identity} as _id{_as(self._text(cell) for _, cell in cells)} from {source}"
+        for layer in (self._trimmed, self._without_nulls, self._dates, self._codes, self._numbers):
             steps = [layer(f"v{i}", official, cell, entry) for i, (official, cell) in enumerate(cells)]
             query = f"select _n, _id{_as(steps)} from ({query})"
         values = [f'{_combined(official[name], used)} as "{name}"' for name, used in places.items()]
@@ -1280,17 +1282,18 @@ class _Store:
     # from a cell to the text of a claim, one layer a step
 
     def _key(self, cell: _Cell, entry: Entry) -> str:
-        return _nulled(self._text(cell, entry), entry)
+        text = self._text(cell)
+        return _nulled(_trim(f"({text})::varchar"), entry)
 
     @staticmethod
-    def _text(cell: _Cell, _entry: Entry) -> str:
+    def _text(cell: _Cell) -> str:
         """A column as plain text; moments stay moments until their field says how they are written."""
         kind = cell.kind
         if kind in ("DOUBLE", "FLOAT"):
             text = f"{cell.sql}::varchar"
             long = _plain(f"try_cast({text} as decimal(38, 12))")
             return (
-                f"case when contains({text}, 'e') then coalesce({long}, {text}) "
+                f"case when isnan({cell.sql}) then null when contains({text}, 'e') then coalesce({long}, {text}) "
                 f"when {text} = '-0.0' then '0' else regexp_replace({text}, '\\.0$', '') end"
             )
         if kind == "TIMESTAMP WITH TIME ZONE":
@@ -1302,8 +1305,12 @@ class _Store:
         return f"{cell.sql}::varchar"
 
     @staticmethod
+    def _trimmed(value: str, _official: Field, cell: _Cell, _entry: Entry) -> str:
+        return _trim(value) if _is_text(cell) else value
+
+    @staticmethod
     def _without_nulls(value: str, _official: Field, cell: _Cell, entry: Entry) -> str:
-        return value if _is_moment(cell) else _nulled(value, entry)
+        return _nulled(value, entry) if _is_text(cell) else value
 
     @staticmethod
     def _dates(value: str, official: Field, cell: _Cell, entry: Entry) -> str:
@@ -1347,9 +1354,10 @@ class _Store:
         exact = f"try_cast({number} as decimal(38, 12))"
         is_number = f"regexp_full_match({number}, '{_NUMBER}')"
         if factor is None:
+            done = f"regexp_full_match({number}, '-?[0-9]+(\\.[0-9]+)?')"  # nearly all: looked at first
             return (
-                f"case when {is_number} and not regexp_full_match({number}, '-?[0-9]+(\\.[0-9]+)?') "
-                f"then coalesce({_plain(exact)}, {value}) else {number} end"
+                f"case when {done} then {number} when {is_number} then coalesce({_plain(exact)}, {number}) "
+                f"else {number} end"
             )
         # what is too large must not pass for an amount in the unit of the claim: the checks will refuse this text
         failed = f"{value} || ' x {factor:f}'"
@@ -1491,10 +1499,22 @@ def _is_moment(cell: _Cell) -> bool:
     return cell.kind == "DATE" or cell.kind.startswith("TIMESTAMP")
 
 
+def _is_text(cell: _Cell) -> bool:
+    return cell.kind not in _NUMERIC and not cell.kind.startswith("DECIMAL") and not _is_moment(cell)
+
+
+def _trim(value: str) -> str:
+    """Without blanks at the ends; to look for them first is much cheaper, because few cells have any."""
+    ends = f"left({value}, 1) <= ' ' or right({value}, 1) <= ' ' or contains({value}, '\u00a0')"
+    return f"case when {ends} then trim({value}, {_quoted(_BLANKS)}) else {value} end"
+
+
 def _nulled(value: str, entry: Entry) -> str:
-    trimmed = f"trim({value}::varchar, {_quoted(_BLANKS)})"
-    words = ", ".join(_quoted(word) for word in ("", *entry.nulls))
-    return f"case when {trimmed} not in ({words}) then {trimmed} end"
+    """Null for the words that mean nothing. A pattern, because DuckDB would make a join of a list for each column."""
+    words = ("", *entry.nulls)
+    longest = max(len(word.encode()) for word in words)
+    pattern = _quoted("|".join(re.escape(word) for word in words))
+    return f"case when strlen({value}) > {longest} or not regexp_full_match({value}, {pattern}) then {value} end"
 
 
 def _combined(official: Field, used: Sequence[int]) -> str:
