@@ -204,7 +204,7 @@ APPEND_SETTINGS: Mapping[str, str | int | bool] = {
     "threads": 1,  # each of several threads would pin memory of its own; two tables are appended at a time instead
     "preserve_insertion_order": False,  # the query says the order
 }
-"""For sorting what a load adds to a table; more than fits spills to disk, so that memory does not grow with the load."""
+"""For sorting what a load adds to a table; what does not fit spills to disk: memory does not grow with the load."""
 
 CLAIM_TABLES = tuple(TABLES.values())
 RESTRICTED = frozenset({"person", "refused_row", "unknown_row"})
