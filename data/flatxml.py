@@ -93,7 +93,8 @@ def parts_of(data: bytes, start: int, end: int) -> list[Part] | None:
     """The contents of the HOSO that stands in `data` from `start` to `end`; None where it is not of the plain shape."""
     found: dict[str, Part] = {}
     at = start + 6
-    if not data.startswith(b"<HOSO>", start):
+    # one that was never closed has swallowed the next: `xml130` gives that one its own chance
+    if not data.startswith(b"<HOSO>", start) or data.find(b"<HOSO", at, end) >= 0:
         return None
     while opened := _OPEN.match(data, at, end):
         # The first end is the only one, or what is cut off here is no XML and so not plain.

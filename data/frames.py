@@ -34,6 +34,7 @@ Origin = tuple[str, str, int]
 
 
 _KEY = ("ma_cskcb", "ma_lk")
+_KEY_CHARACTERS = 200  # every row and finding repeats the key: one of megabytes would fill the memory
 _LINES = ("drug_line", "service_line")
 
 
@@ -104,15 +105,20 @@ def frames_of_records(
             tables = to_130(tables, record.standard, problems=problems)
             recoded.extend({**problem_row(p, batch.load_id, "", ""), "version": version} for p in problems)
             summary = tables.get("XML1", [{}])[0]
-            facility, ma_lk = summary.get("ma_cskcb") or record.facility, summary.get("ma_lk")
+            facility, ma_lk = _short(summary.get("ma_cskcb") or record.facility), _short(summary.get("ma_lk"))
         else:
             facility, ma_lk = keys[version]
         for name, rows in tables.items():
             for number, row in enumerate(rows, 1):
-                own = {"ma_cskcb": facility, "ma_lk": ma_lk or row.get("ma_lk"), "row_no": number, "version": version}
+                own = {
+                    "ma_cskcb": facility,
+                    "ma_lk": ma_lk or _short(row.get("ma_lk")),
+                    "row_no": number,
+                    "version": version,
+                }
                 if name in raw:
                     if name == "XML1":
-                        own["ma_lk"] = row.get("ma_lk")
+                        own["ma_lk"] = ma_lk
                     raw[name].append({**row, **own, "standard": record.standard})
                 else:
                     content = orjson.dumps(row).decode()
@@ -379,15 +385,29 @@ def _plain_frames(records: Sequence[tuple[PlainRecord, int]]) -> dict[str, pl.Da
         rows = rows.hstack(own[of_record])
         if name == "XML1":
             facility = pl.coalesce(_trimmed("ma_cskcb"), "_facility")
-            rows = rows.with_columns(facility.alias("ma_cskcb"), _trimmed("ma_lk").alias("ma_lk"))
+            rows = _short_keys(rows.with_columns(facility.alias("ma_cskcb"), _trimmed("ma_lk").alias("ma_lk")))
             own = own.with_columns(rows.select(_facility="ma_cskcb", _ma_lk="ma_lk"))
         else:
             ma_lk = pl.coalesce("_ma_lk", _trimmed("ma_lk"))
-            rows = rows.with_columns(pl.col("_facility").alias("ma_cskcb"), ma_lk.alias("ma_lk"))
+            rows = _short_keys(rows.with_columns(pl.col("_facility").alias("ma_cskcb"), ma_lk.alias("ma_lk")))
         numbers = pl.int_range(1, pl.len() + 1).over("text").cast(PROVENANCE["row_no"])
         given = [f.name for f in official_fields(TABLES[name])]
         frames[name] = rows.with_columns(row_no=numbers).select(*given, "row_no", "standard", "version")
     return frames
+
+
+def _short(key: str | None) -> str | None:
+    """A key as it is stored: one that is far too long goes by its start and a hash of the whole."""
+    if key is None or len(key) <= _KEY_CHARACTERS:
+        return key
+    return f"{key[:_KEY_CHARACTERS]}…{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def _short_keys(rows: pl.DataFrame) -> pl.DataFrame:
+    for key in _KEY:
+        if (rows[key].str.len_bytes() > _KEY_CHARACTERS).any():
+            rows = rows.with_columns(pl.Series(key, [_short(text) for text in rows[key]], dtype=pl.String))
+    return rows
 
 
 def _rows_of_texts(name: str, texts: Sequence[bytes]) -> pl.DataFrame:

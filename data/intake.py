@@ -168,7 +168,9 @@ def ingest_tables(
     files = find_tables(paths, rules)
     hashes = {str(f.path): sha256_of(Source(name=str(f.path), size=None, path=f.path)) for f in files}
     wording = hashlib.sha256(mapping.read_bytes() if mapping else b"").hexdigest()
-    load_id = _load_id([*hashes.values(), wording], [])
+    joined = {path for f in files for path in f.joined}
+    beside = [sha256_of(Source(name=str(path), size=None, path=path)) for path in sorted(joined)]
+    load_id = _load_id([*hashes.values(), *beside, wording], [])
     if lake.committed(load_id):
         return _nothing_new(lake, len(hashes), clock() - started)
     load_seq = lake.snapshot() + 1
@@ -180,7 +182,7 @@ def ingest_tables(
     for number, chunk in enumerate(read_tables(files, rules, scratch=folder / "scratch")):
         text: dict[str, pl.DataFrame] = {}
         for source, rows in chunk.items():
-            version = pl.when(pl.col("hoso_no").is_null()).then(alone + pl.int_range(pl.len()))
+            version = pl.when(pl.col("hoso_no").is_null()).then(alone + pl.col("row_no"))
             text[source] = rows.with_columns(
                 version=version.otherwise((load_seq << 42) + pl.col("hoso_no")).cast(pl.Int64), standard=pl.lit("130")
             )

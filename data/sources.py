@@ -10,6 +10,7 @@ import functools
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import struct
 import zipfile
@@ -240,7 +241,15 @@ class _Bounded(io.RawIOBase):
         try:
             start = packed.read(2)
             packed.seek(0)
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+        except (
+            OSError,
+            EOFError,
+            zlib.error,
+            lzma.LZMAError,
+            struct.error,
+            zipfile.BadZipFile,
+            NotImplementedError,
+        ) as error:
             self._packed.close()
             raise SourceRefusedError(_problem("source_damaged", source.name, detail=_words(error))) from error
         zipped = start == _GZIP
@@ -257,7 +266,7 @@ class _Bounded(io.RawIOBase):
         source, limits = self._source, self._source.limits
         try:
             found = self._read(len(target))
-        except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
             raise SourceRefusedError(_problem("source_damaged", source.name, detail=_words(error))) from error
         except OSError as error:
             raise SourceRefusedError(_problem("source_unreadable", source.name, detail=_words(error))) from error
@@ -315,7 +324,8 @@ def sha256_of(source: Source) -> str:
             while block := stream.read1(_READ_SIZE):
                 digest.update(block)
         except SourceRefusedError as error:
-            digest.update(f"\0{error.problem.code}".encode())
+            # the size too: two that break off before their first byte are not the same file
+            digest.update(f"\0{error.problem.code}\0{source.size}".encode())
     return digest.hexdigest()
 
 
@@ -357,7 +367,8 @@ def _from_zip(path: Path, limits: Limits) -> Iterator[Source | Problem]:
     for ordinal, entry in enumerate(entries):
         lower = entry.filename.lower()
         base = lower.rpartition("/")[2]
-        if entry.is_dir() or base.startswith(".") or not base.endswith((".xml", ".xml.gz", ".zip")):
+        # a folder's name ends in "/"; entry.is_dir() fails for an empty one
+        if base.startswith(".") or not base.endswith((".xml", ".xml.gz", ".zip")):
             continue
         claims += 1
         inner = f"{name}!{entry.filename}"

@@ -1293,7 +1293,9 @@ class _Store:
             text = f"{cell.sql}::varchar"
             long = _plain(f"try_cast({text} as decimal(38, 12))")
             return (
-                f"case when isnan({cell.sql}) then null when contains({text}, 'e') then coalesce({long}, {text}) "
+                # not isnan(): with the statistics of a Parquet file, DuckDB takes it for never true
+                f"case when {text} = 'nan' or {text} = '-nan' then null "
+                f"when contains({text}, 'e') then coalesce({long}, {text}) "
                 f"when {text} = '-0.0' then '0' else regexp_replace({text}, '\\.0$', '') end"
             )
         if kind == "TIMESTAMP WITH TIME ZONE":

@@ -106,7 +106,7 @@ def type_table(
     if stays is not None and "version" in both.columns:
         dates = stays.select("version", pl.col("ngay_vao").alias("@ngay_vao"), pl.col("ngay_ra").alias("@ngay_ra"))
         both = both.join(dates, on="version", how="left", maintain_order="left")
-    looks = [*_cell_looks(name, official, raw, text, typed, plain), *_row_looks(name, both)]
+    looks = [*_cell_looks(name, raw, text, typed, plain), *_row_looks(name, both)]
     findings, lost = findings_of(name, both, looks)
     rows = typed.hstack(_derived(name, text, typed)).filter(~lost)
     return Typed(rows=rows, findings=findings)
@@ -274,7 +274,6 @@ def _birth(cell: pl.Expr, received: date) -> pl.Expr:
 
 def _cell_looks(
     name: str,
-    official: Sequence[Field],
     raw: pl.DataFrame,
     text: pl.DataFrame,
     typed: pl.DataFrame,
@@ -289,7 +288,7 @@ def _cell_looks(
         whole &= pl.col("standard") == "130"
     if name == "encounter":
         whole &= ~(pl.col("ma_doituong_kcb") == _WITHDRAWN).fill_null(value=False)
-    for field in official:
+    for field in fields(source_of(name)):  # a key that lines take from their encounter is looked at there
         blank = text[field.name].null_count()
         if blank and field.required and field.name in raw.columns and (check := _declared(name, field, "missing")):
             yield Look(check, pl.col(field.name).is_null() & whole)

@@ -11,7 +11,7 @@ import binascii
 import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
@@ -43,6 +43,7 @@ _MAX_NAMES = 20_000  # distinct element names remembered; the standards have 400
 _OUTER_MARK = re.compile(rb"<!--|<!\[CDATA\[|<\?|<!DOCTYPE|<!ENTITY|<HOSO(?=[\s/>])")
 _NAME_ENDS = (b">", b" ", b"\t", b"\r", b"\n", b"")
 _HOSO_END = re.compile(rb"</HOSO(?:[\s>]|\Z)")
+_ROOT_END = re.compile(rb"</(?:[\w.-]+:)?GIAMDINHHS[\s>]")
 _SECTION = re.compile(rb"<!--|<!\[CDATA\[")
 _OUTER_ENDS = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
 _DECLARATION = re.compile(rb"\s*<\?xml\s[^>]{0,400}?\?>")
@@ -54,7 +55,12 @@ _BASE64_START = re.compile(rb"[A-Za-z0-9+/=\s]+\Z")
 _SPACES = re.compile(rb"\s+")
 
 # .NET writers leave "utf-16" in the declaration of text that is then sent as UTF-8.
-_AS_UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "utf-16", "unicode"})
+_AS_UTF8 = frozenset({"utf-8", "utf8", "utf-8-sig", "us-ascii", "ascii", "utf-16", "unicode"})
+
+# What text may be declared to be. Python's other codecs unpack archives, decode to bytes or take time without bound.
+_ENCODINGS = re.compile(
+    r"(utf[-_]?(8|16|32)([-_]?(le|be))?|latin[-_]?1|iso[-_]?8859[-_]?\d{1,2}|(windows|cp)[-_]?125\d)\Z"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +134,8 @@ _TEXTS: dict[str, tuple[str, str, str, str]] = {
         "đề nghị cơ sở gửi lại tệp; phần nguyên vẹn đã được đọc",
     ),
     "envelope_broken": (
-        "the envelope is not well-formed after {good} whole HOSO ({detail})",
-        "vỏ tệp sai cú pháp XML sau {good} hồ sơ nguyên vẹn ({detail})",
+        "the envelope is not well-formed; its {good} whole HOSO were read ({detail})",
+        "vỏ tệp sai cú pháp XML; {good} hồ sơ nguyên vẹn đã được đọc ({detail})",
         "ask the facility to export the file again; what is whole has been read",
         "đề nghị cơ sở xuất lại tệp; phần nguyên vẹn đã được đọc",
     ),
@@ -364,8 +370,12 @@ def _cut_file(opened: Callable[[], AbstractContextManager[BinaryIO]], limits: Li
     except _BrokenOffError as end:
         yield end
     except _RefusedError as refusal:
+        with suppress(_RefusedError, _BrokenOffError):  # the first reason is the one to give
+            yield from reader.rest()
         yield refusal.problem
     except SourceRefusedError as refusal:
+        with suppress(_RefusedError, _BrokenOffError):
+            yield from reader.rest()
         detail = refusal.problem
         if detail.code == "source_damaged" and reader.hoso_count:
             yield _BrokenOffError("truncated", detail.message_en, reader.position, detail.source)
@@ -454,9 +464,12 @@ class _EnvelopeReader:
         self._skipping = False  # inside a HOSO that is already refused for its size
         self._seek_from = 0  # the buffer before this holds no end of the current HOSO
         self._clear = 0  # the CDATA sections and comments of the current HOSO that start before this end before it
+        self._heedless = False  # of sections: one of the current HOSO was never closed, so its first end is the end
+        self._sought: dict[bytes, int] = {}  # end of a section -> where in the text it was sought in vain until
         self._outer = etree.XMLPullParser(events=("start", "end"), **_SAFE)
         self._outer_bytes = 0
         self._outer_elements = 0
+        self._broken: _BrokenOffError | None = None  # what is wrong with the envelope; its HOSO are read all the same
         self._root: str | None = None
         self._check_in: bool | None = None  # the file is a check-in: one paper, gathered whole; None before the start
         self._head: dict[str, str | None] = {}
@@ -484,9 +497,12 @@ class _EnvelopeReader:
         while self._in_hoso or self._pass_outer():
             fragment = self._take_hoso()
             if fragment is None:
-                if not self._skipping and len(self._buffer) > self._limits.hoso_bytes:
+                if self._skipping or len(self._buffer) <= self._limits.hoso_bytes:
+                    return
+                if not self._give_up_section():
                     yield self._too_large()
-                return
+                    return
+                continue
             if self._skipping:
                 self._skipping = False
             else:
@@ -500,10 +516,13 @@ class _EnvelopeReader:
         if self._check_in is None:
             self._check_in = False
             yield from self._cut()
+        yield from self.rest()
         if self._in_hoso:
             raise self._truncated(f"HOSO {self.hoso_count} has no end")
         self._feed_outer(bytes(self._buffer))
         self._dropped += len(self._buffer)
+        if self._broken is not None:
+            raise self._broken
         try:
             self._outer.close()
         except etree.XMLSyntaxError as error:
@@ -514,6 +533,11 @@ class _EnvelopeReader:
         if not self.hoso_count:
             raise _RefusedError(_problem("no_hoso", "file"))
         yield from _count_mismatch(self._head.get("SOLUONGHOSO"), self.hoso_count)
+
+    def rest(self) -> Iterator[_Cut]:
+        """No more text comes: the HOSO that stand whole after one whose section was never closed."""
+        while self._in_hoso and self._give_up_section():
+            yield from self._cut()
 
     def _truncated(self, detail: str) -> _BrokenOffError:
         return _BrokenOffError("truncated", detail, self._dropped)
@@ -544,6 +568,7 @@ class _EnvelopeReader:
                 self._feed_outer(self._drop(mark.start()))
                 self._in_hoso = self._root == ENVELOPE_ROOT
                 self._seek_from = self._clear = 0
+                self._heedless = False
                 self.hoso_count += self._in_hoso
                 return self._in_hoso
             end = self._buffer.find(_OUTER_ENDS[kind], mark.end())
@@ -558,6 +583,10 @@ class _EnvelopeReader:
         self._outer_bytes += len(text)
         if self._outer_bytes > self._limits.outer_bytes:
             raise self._outer_too_large()
+        if self._broken is not None:
+            if _ROOT_END.search(text):
+                raise self._broken
+            return
         # Short pieces, so that a hostile prologue stops the reading before much of it became a tree.
         for start in range(0, len(text), 65_536):
             try:
@@ -565,7 +594,12 @@ class _EnvelopeReader:
             except etree.XMLSyntaxError as error:
                 self._note_outer()  # the root, which may lie before the fault, says more than the fault
                 code = "envelope_broken" if self._root else "not_xml"
-                raise _BrokenOffError(code, _words(error), self._dropped) from error
+                broken = _BrokenOffError(code, _words(error), self._dropped)
+                # A fault between the HOSO costs none of them; what comes after the envelope is not of it.
+                if self._root is None or _ROOT_END.search(text):
+                    raise broken from error
+                self._broken = broken
+                return
             self._note_outer()
 
     def _note_outer(self) -> None:
@@ -593,7 +627,7 @@ class _EnvelopeReader:
                 self._in_hoso = False
                 return self._drop(start + 1)
         while (at := self._find_end()) >= 0:
-            if not self._skipping and not self._clear_until(at):
+            if not self._skipping and not self._heedless and not self._clear_until(at):
                 if self._clear < at:
                     return None  # the section goes on in the text to come
                 continue
@@ -618,10 +652,25 @@ class _EnvelopeReader:
         mark = _HOSO_END.search(self._buffer, at + 6)
         return mark.start() if mark else -1
 
+    def _give_up_section(self) -> bool:
+        """Whether the HOSO that finds no end may have one in a section, which then was never closed."""
+        given_up, self._heedless = not self._heedless, True
+        if given_up:
+            self._seek_from = 1
+        return given_up
+
+    def _section_end(self, mark: bytes, start: int) -> int:
+        """Where a section that starts before `start` ends, or -1. What was sought in vain is not sought twice."""
+        wanted = _OUTER_ENDS[mark]
+        end = self._buffer.find(wanted, max(start, self._sought.get(wanted, 0) - self._dropped - 2))
+        if end < 0:
+            self._sought[wanted] = self._dropped + len(self._buffer)
+        return end
+
     def _clear_until(self, at: int) -> bool:
         """Whether `at` lies outside CDATA sections and comments. They are passed in order, each once."""
         while (mark := _SECTION.search(self._buffer, self._clear, at)) is not None:
-            end = self._buffer.find(_OUTER_ENDS[mark.group()], mark.end())
+            end = self._section_end(mark.group(), mark.end())
             if end < 0:
                 self._clear = mark.start()
                 self._seek_from = at
@@ -652,20 +701,33 @@ class _EnvelopeReader:
         last = None
         for last in _read_hoso(hoso, self._limits):
             yield last
-        # A HOSO that was never closed has swallowed the one after it: give that one its own chance.
-        swallowed = fragment.rfind(b"<HOSO>", 1)
-        if isinstance(last, Problem) and last.code == "hoso_broken" and swallowed > 0:
-            self.hoso_count += 1
-            yield from self._take(fragment[swallowed:], position + swallowed)
+        # A HOSO that was never closed, or a section of it, has swallowed those after it: each gets its own chance.
+        if isinstance(last, Problem) and last.code == "hoso_broken":
+            for start, end in _swallowed(fragment):
+                self.hoso_count += 1
+                yield from self._take(fragment[start:end], position + start)
 
     def _read_check_in(self, text: bytes) -> RawRecord:
         try:
             root = _parse(text, self._limits)
+        except _RefusedError as refusal:
+            raise _RefusedError(replace(refusal.problem, severity="file")) from refusal
         except (etree.XMLSyntaxError, ValueError) as error:
             raise _RefusedError(_problem("envelope_broken", "file", good=0, detail=_words(error))) from error
         rows = _paper_rows(root)
         facility = next((row.get("ma_cskcb") for row in rows), None)
         return RawRecord(facility=facility, ngaylap=None, hoso_no=1, standard="130", tables={"XML0": rows})
+
+
+def _swallowed(fragment: bytes) -> Iterator[tuple[int, int]]:
+    """Where HOSO stand within a HOSO: the shortest texts with a start and an end, but for its own start."""
+    at = 0
+    while (close := fragment.find(b"</HOSO", at)) >= 0:
+        end = fragment.find(b">", close) + 1 or len(fragment)
+        start = fragment.rfind(b"<HOSO>", max(at, 1), close)
+        if start > 0:
+            yield start, end
+        at = end
 
 
 def _read_hoso(hoso: _Waiting, limits: Limits) -> Iterator[RawRecord | Problem]:
@@ -919,6 +981,8 @@ def _encoding(start: bytes) -> tuple[str | None, int]:
         codecs.getincrementaldecoder(name)
     except LookupError as error:
         raise ValueError(f"unknown encoding {name}") from error
+    if not _ENCODINGS.match(name):
+        raise ValueError(f"unknown encoding {name}")
     return name, 0
 
 
@@ -926,12 +990,18 @@ def _utf8(stream: BinaryIO | _Resumed) -> Iterator[bytes]:
     """The stream as chunks of UTF-8 text without byte order mark and declaration, unwrapped from base64 if need be."""
     # read1 gives what a damaged stream still had before it failed, where read would lose it.
     read = getattr(stream, "read1", stream.read)
-    start: bytes = read(_CHUNK)
-    while len(start) < _SNIFFED and (more := read(_CHUNK)):
-        start += more
+    start = b""
+    failed: SourceRefusedError | None = None
+    try:
+        while len(start) < _SNIFFED and (more := read(_CHUNK)):
+            start += more
+    except SourceRefusedError as error:
+        failed = error  # only once what came before it was read
+    if failed is not None and not start:
+        raise failed
     if not start.strip():
         raise _RefusedError(_problem("file_empty", "file"))
-    chunks = _chained(start, iter(lambda: read(_CHUNK), b""))
+    chunks = _chained(start, _rest(read, failed))
     if _BASE64_START.match(start[:_SNIFFED]):
         chunks = _from_base64(chunks)
         start = next(chunks, b"")
@@ -941,6 +1011,13 @@ def _utf8(stream: BinaryIO | _Resumed) -> Iterator[bytes]:
     except ValueError as error:
         raise _RefusedError(_problem("wrong_encoding", "file", detail=_words(error))) from error
     yield from _without_declaration(_decoded(chunks, encoding, skip))
+
+
+def _rest(read: Callable[[int], bytes], failed: SourceRefusedError | None) -> Iterator[bytes]:
+    if failed is not None:
+        raise failed
+    while block := read(_CHUNK):
+        yield block
 
 
 def _chained(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

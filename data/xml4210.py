@@ -12,7 +12,7 @@ it becomes TYLE_TT_DV and both amounts are THANH_TIEN. Either way the identities
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 from data.schema import Standard
 from data.sources import Problem
@@ -35,6 +35,7 @@ _PAYMENT_METHOD = {"0": "1", "1": "2", "2": "1", "3": "3"}  # fee for service, c
 _ACCESS = {"1": "1", "2": "2", "3": "3", "4": "1.2"}
 
 _CENT = Decimal("0.01")
+_EXACT = Context(prec=60)  # the product of two numbers below 10^15 has more digits than the usual 28
 _TOLERANCE = Decimal(1)  # VND, as in practice
 
 
@@ -197,7 +198,7 @@ def _share(amount: str | None, ratio: str | None) -> str | None:
 
 
 def _plain(number: Decimal) -> str:
-    return f"{number.quantize(_CENT, ROUND_HALF_UP):f}"
+    return f"{number.quantize(_CENT, ROUND_HALF_UP, _EXACT):f}"
 
 
 def _ratio_included(amount: str | None, ratio: str | None, quantity: str | None, price: str | None) -> bool:
