@@ -161,7 +161,8 @@ def ingest_tables(
     The files of one call are one load: an encounter and its lines may stand in different files. The same files with
     the same mapping are loaded once. Raises BadMapping, BadTable.
     """
-    from data.tabular import find_tables, read_mapping, read_tables
+    from data.mapping import read_mapping
+    from data.tabular import find_tables, read_tables
 
     started = clock()
     rules = read_mapping(mapping) if mapping else None

@@ -12,23 +12,20 @@ of the source. (XLSX alone is read by openpyxl, which holds the shared texts of 
 from __future__ import annotations
 
 import csv
-import difflib
 import gzip
 import hashlib
 import io
 import itertools
-import json
 import re
 import tempfile
-import tomllib
 import warnings
 import zipfile
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -36,6 +33,19 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import polars as pl
 
 from data.errors import MinhBachError
+from data.mapping import (
+    BLANKS,
+    DELIMITERS,
+    MOMENT,
+    Entry,
+    Faults,
+    Mapping,
+    claim_form,
+    entry_name,
+    folded,
+    near,
+    official_names,
+)
 from data.schema import TABLES, Field, fields
 from data.sources import DEFAULT_LIMITS
 
@@ -45,31 +55,16 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".xlsx")
 """What a folder is searched for. A file named outright is taken by its content, whatever its name."""
 
-NULLS = ("NaN", "nan", "NaT", "NA", "NULL", "null", "None", "N/A", "<NA>", "#N/A")
-"""Words that mean "nothing", beside the empty cell. Case counts: "Na" is sodium. A mapping can name others."""
-
 ROWS_AT_ONCE = 400_000  # rows of all tables in one chunk, unless a few encounters alone have more
 
-_DELIMITERS = (",", ";", "\t", "|")
 _HEAD_CHARACTERS = 262_144
 _SHEET_ROWS = 20_000
-_BLANKS = " \t\r\n\v\f\u00a0\ufeff"
 _EXCEL_DATE = "\x02"  # stands before a date cell of a workbook, so that no text is taken for one
-_UNIT_DECIMALS = 8
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _NUMERIC = frozenset([*_WHOLE, *(f"U{name}" for name in _WHOLE), "DOUBLE", "FLOAT", "BOOLEAN"])
-_MOMENT = "%Y%m%d%H%M"
-_DAY = "%Y%m%d"
-_PROBE = datetime(2003, 11, 25, 21, 34)
 
 Format = Literal["csv", "parquet", "xlsx"]
-
-
-class BadMapping(MinhBachError):
-    """A mapping that cannot be used: every fault with its place in the TOML, the value and the way out."""
-
-    code, http_status, exit_code = "bad_mapping", 422, 2
 
 
 class BadTable(MinhBachError):
@@ -80,48 +75,6 @@ class BadTable(MinhBachError):
     def __init__(self, path: Path | str, message: str, *, vi: str) -> None:
         """The file and what is wrong with it."""
         super().__init__(f"{path}: {message}", vi=f"{path}: {vi}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Join:
-    """Another file that brings columns in: at most one of its rows for a row of the source."""
-
-    file: str
-    on: tuple[tuple[str, str], ...]
-    """Columns that must be equal: of the source, of the other file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One `[[table]]` of a mapping: how files of one shape become rows of one table."""
-
-    number: int
-    file: str
-    table: str
-    fields: dict[str, tuple[str, ...]]
-    constants: dict[str, str] = field(default_factory=dict[str, str])
-    units: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
-    codes: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
-    dates: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict[str, tuple[tuple[str, str], ...]])
-    """Input formats, each with the format of the claim it is turned into."""
-    joins: tuple[Join, ...] = ()
-    sheet: str | None = None
-    delimiter: str | None = None
-    decimal: str | None = None
-    nulls: tuple[str, ...] = NULLS
-
-    def digest(self) -> str:
-        """What tells two readings of the same file apart: 64 hex digits of everything but the entry's number."""
-        told = {name: value for name, value in asdict(self).items() if name != "number"}
-        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mapping:
-    """A mapping file, checked as far as it can be without the sources."""
-
-    path: Path
-    entries: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +112,7 @@ class _Head:
         """Where the column stands: the very name, else the only one that differs in case and blanks alone."""
         if name in self.names:
             return self.names.index(name)
-        like = [i for i, own in enumerate(self.names) if _folded(own) == _folded(name)]
+        like = [i for i, own in enumerate(self.names) if folded(own) == folded(name)]
         return like[0] if len(like) == 1 else None
 
 
@@ -169,451 +122,6 @@ class _Cell:
 
     sql: str
     kind: str
-
-
-# the mapping file
-
-
-def read_mapping(path: Path) -> Mapping:
-    """Read and check a mapping; `find_tables` holds it against the columns of the files.
-
-    Raises BadMapping with all faults found.
-    """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise BadMapping(
-            f"{path}: cannot be read ({reason}); check the path",
-            vi=f"{path}: không đọc được ({reason}); kiểm tra lại đường dẫn",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise BadMapping(
-            f"{path}: is not UTF-8 text; save it as UTF-8", vi=f"{path}: không phải văn bản UTF-8; lưu lại dạng UTF-8"
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise BadMapping(
-            f"{path}: is not valid TOML: {error}; see docs/mapping.md",
-            vi=f"{path}: không đúng cú pháp TOML: {error}; xem docs/mapping.md",
-        ) from error
-    faults = _Faults(path)
-    faults.unknown_keys("", content, ("table",))
-    given = content.get("table")
-    if not isinstance(given, list) or not given or not all(isinstance(item, dict) for item in given):
-        faults.add("", "needs at least one [[table]]", "cần ít nhất một mục [[table]]")
-        faults.check()
-    items = cast("list[dict[str, Any]]", given)
-    entries = tuple(_Reader(faults, number, item).entry() for number, item in enumerate(items, 1))
-    faults.check()
-    return Mapping(path=path, entries=entries)
-
-
-class _Faults:
-    """All faults of one mapping, so that its author mends them in one go."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._found: dict[tuple[str, str], None] = {}
-
-    def add(self, where: str, en: str, vi: str) -> None:
-        place = f"{self.path.name}: {where}: " if where else f"{self.path.name}: "
-        self._found[place + en, place + vi] = None
-
-    def unknown_keys(self, where: str, given: Iterable[str], known: Sequence[str]) -> None:
-        for key in given:
-            if key not in known:
-                en, vi = _near(key, known)
-                self.add(
-                    f"{where}{'.' if where else ''}{key}",
-                    f"there is no such key; {en}",
-                    f"không có khóa này; {vi}",
-                )
-
-    def check(self) -> None:
-        """Raise if anything was found."""
-        if self._found:
-            raise BadMapping("\n".join(en for en, _ in self._found), vi="\n".join(vi for _, vi in self._found))
-
-
-_ENTRY_KEYS = (
-    *("file", "table", "fields", "constants", "units", "codes", "dates", "join"),
-    *("sheet", "delimiter", "decimal", "nulls"),
-)
-
-
-class _Reader:
-    """Reads one `[[table]]`, noting what is wrong with it."""
-
-    def __init__(self, faults: _Faults, number: int, given: dict[str, Any]) -> None:
-        self._faults = faults
-        self._given = given
-        self._number = number
-        self._name = _entry_name(number, given.get("file"))
-        self._official: dict[str, Field] = {}
-
-    def entry(self) -> Entry:
-        self._faults.unknown_keys(self._name, self._given, _ENTRY_KEYS)
-        table = self._text("table", required=True) or ""
-        if table and table.upper() not in TABLES:
-            en, vi = _near(table.upper(), tuple(TABLES))
-            self._add("table", f"{table!r} is no table; {en}", f"không có bảng {table!r}; {vi}")
-        elif table:
-            self._official = _official(table.upper())
-        taken = self._fields()
-        constants = self._constants(taken)
-        entry = Entry(
-            number=self._number,
-            file=self._text("file", required=True) or "",
-            table=table.upper(),
-            fields=taken,
-            constants=constants,
-            units=self._units(taken),
-            codes=self._codes(taken),
-            dates=self._dates(taken),
-            joins=self._joins(),
-            sheet=self._text("sheet"),
-            delimiter=self._one_of("delimiter", _DELIMITERS),
-            decimal=self._one_of("decimal", (",", ".")),
-            nulls=self._nulls(),
-        )
-        self._needs(entry)
-        return entry
-
-    def _add(self, where: str, en: str, vi: str) -> None:
-        self._faults.add(f"{self._name}.{where}", en, vi)
-
-    def _text(self, key: str, *, required: bool = False) -> str | None:
-        value = self._given.get(key)
-        if isinstance(value, str) and value.strip():
-            return value
-        if required or value is not None:
-            self._add(key, f"{value!r} must be text", f"{value!r} phải là chuỗi")
-        return None
-
-    def _one_of(self, key: str, known: Sequence[str]) -> str | None:
-        value = self._given.get(key)
-        if value is None or value in known:
-            return value
-        listed = ", ".join(map(repr, known))
-        self._add(key, f"{value!r} must be one of {listed}", f"{value!r} phải là một trong {listed}")
-        return None
-
-    def _section(self, key: str) -> dict[str, Any]:
-        """A table of the entry by official field, in lower case; unknown fields are noted and left out."""
-        section = self._given.get(key, {})
-        if not isinstance(section, dict):
-            self._add(key, f"must be a table: [table.{key}]", f"phải là bảng: [table.{key}]")
-            return {}
-        found: dict[str, Any] = {}
-        for given, value in cast("dict[str, Any]", section).items():
-            name = given.lower()
-            if self._official and name not in self._official:
-                en, vi = _near(name, tuple(self._official))
-                self._add(
-                    f"{key}.{given}",
-                    f"{self._given['table']} has no such field; {en}",
-                    f"bảng {self._given['table']} không có trường này; {vi}",
-                )
-            elif name in found:
-                self._add(f"{key}.{given}", "is given twice; keep one", "bị khai hai lần; giữ lại một")
-            else:
-                found[name] = value
-        return found
-
-    def _fields(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, tuple[str, ...]] = {}
-        for name, value in self._section("fields").items():
-            columns = cast("list[Any]", value) if isinstance(value, list) else [value]
-            if not columns or not all(isinstance(c, str) and c.strip() for c in columns):
-                self._add(
-                    f"fields.{name}",
-                    f"{value!r} must be a column or a list of columns, as text",
-                    f"{value!r} phải là tên cột hoặc danh sách tên cột, dạng chuỗi",
-                )
-                continue
-            found[name] = tuple(columns)
-        return found
-
-    def _constants(self, taken: dict[str, tuple[str, ...]]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for name, value in self._section("constants").items():
-            where = f"constants.{name}"
-            if name in taken:
-                self._add(where, "also stands in fields; keep one", "đã có trong fields; giữ lại một")
-            elif name == "ma_lk":
-                self._add(
-                    where,
-                    "one value would make all rows one encounter; name a column in fields, or leave it out",
-                    "một giá trị sẽ gộp mọi dòng thành một hồ sơ; khai cột trong fields hoặc bỏ trống",
-                )
-            elif (text := _constant(self._official.get(name), value)) is None:
-                self._add(
-                    where,
-                    f"{value!r} does not fit the field ({_kind_en(self._official.get(name))})",
-                    f"{value!r} không hợp với trường ({_kind_vi(self._official.get(name))})",
-                )
-            else:
-                found[name] = text
-        return found
-
-    def _units(self, taken: dict[str, tuple[str, ...]]) -> dict[str, Decimal]:
-        found: dict[str, Decimal] = {}
-        for name, value in self._of_fields("units", taken):
-            where = f"units.{name}"
-            if name in self._official and self._official[name].kind not in ("decimal", "int"):
-                self._add(where, "the field is no number; remove it", "trường không phải là số; bỏ mục này")
-                continue
-            factor = _factor(value)
-            if factor is None:
-                self._add(
-                    where,
-                    f"{value!r} must be a number above 0 with at most {_UNIT_DECIMALS} decimals, such as 1000",
-                    f"{value!r} phải là số lớn hơn 0, tối đa {_UNIT_DECIMALS} chữ số thập phân, ví dụ 1000",
-                )
-                continue
-            found[name] = factor
-        return found
-
-    def _codes(self, taken: dict[str, tuple[str, ...]]) -> dict[str, dict[str, str]]:
-        found: dict[str, dict[str, str]] = {}
-        for name, value in self._of_fields("codes", taken):
-            if not isinstance(value, dict) or not value:
-                self._add(
-                    f"codes.{name}",
-                    f"must be a table: [table.codes.{name}] with source value = code",
-                    f"phải là bảng: [table.codes.{name}] gồm giá trị nguồn = mã",
-                )
-                continue
-            pairs: dict[str, str] = {}
-            for source, code in cast("dict[str, Any]", value).items():
-                if isinstance(code, bool) or not isinstance(code, str | int | Decimal):
-                    self._add(
-                        f"codes.{name}.{source}",
-                        f"{code!r} must be a code, as text",
-                        f"{code!r} phải là mã, dạng chuỗi",
-                    )
-                else:
-                    pairs[source.strip(_BLANKS)] = str(code).strip(_BLANKS)
-            found[name] = pairs
-        return found
-
-    def _dates(self, taken: dict[str, tuple[str, ...]]) -> dict[str, tuple[tuple[str, str], ...]]:
-        found: dict[str, tuple[tuple[str, str], ...]] = {}
-        for name, value in self._of_fields("dates", taken):
-            official = self._official.get(name)
-            where = f"dates.{name}"
-            if official and official.kind not in ("datetime", "date", "list", "str"):
-                self._add(where, "the field is no date; remove it", "trường không phải là ngày; bỏ mục này")
-                continue
-            formats: list[tuple[str, str]] = []
-            for given in cast("list[Any]", value) if isinstance(value, list) else [value]:
-                turned = _claim_format(official, given) if isinstance(given, str) else None
-                if turned is None:
-                    self._add(
-                        where,
-                        f"{given!r} is no format of a whole date without a time zone, such as %d/%m/%Y %H:%M",
-                        f"{given!r} không phải định dạng ngày đầy đủ, không múi giờ, ví dụ %d/%m/%Y %H:%M",
-                    )
-                else:
-                    formats.append((given, turned))
-            found[name] = tuple(formats)
-        return found
-
-    def _of_fields(self, key: str, taken: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, Any]]:
-        """A section that says how fields are read: each must have a column."""
-        for name, value in self._section(key).items():
-            if name not in taken:
-                self._add(
-                    f"{key}.{name}",
-                    f"the field has no column; add {name} to [table.fields]",
-                    f"trường chưa có cột; thêm {name} vào [table.fields]",
-                )
-                continue
-            yield name, value
-
-    def _joins(self) -> tuple[Join, ...]:
-        given = self._given.get("join", [])
-        items = cast("list[Any]", given) if isinstance(given, list) else [given]
-        found: list[Join] = []
-        for number, item in enumerate(items, 1):
-            where = "join" if len(items) == 1 else f"join[{number}]"
-            if not isinstance(item, dict):
-                self._add(where, "must be a table: [table.join]", "phải là bảng: [table.join]")
-                continue
-            join = cast("dict[str, Any]", item)
-            self._faults.unknown_keys(f"{self._name}.{where}", join, ("file", "on"))
-            file, on = join.get("file"), _join_keys(join.get("on"))
-            if not isinstance(file, str) or not file.strip():
-                self._add(f"{where}.file", f"{file!r} must be text", f"{file!r} phải là chuỗi")
-            elif on is None:
-                self._add(
-                    f"{where}.on",
-                    f"{join.get('on')!r} must be a column, a list of columns, or {{ column = 'column there' }}",
-                    f"{join.get('on')!r} phải là tên cột, danh sách cột, hoặc {{ cột = 'cột ở tệp kia' }}",
-                )
-            else:
-                found.append(Join(file=file, on=on))
-        return tuple(found)
-
-    def _nulls(self) -> tuple[str, ...]:
-        given = self._given.get("nulls")
-        if given is None:
-            return NULLS
-        words = cast("list[Any]", given) if isinstance(given, list) else [None]
-        if not all(isinstance(word, str) for word in words):
-            self._add("nulls", f"{given!r} must be a list of texts", f"{given!r} phải là danh sách chuỗi")
-            return NULLS
-        return tuple(str(word).strip(_BLANKS) for word in words)
-
-    def _needs(self, entry: Entry) -> None:
-        """Fields without which every row would be refused later."""
-        if not self._official:
-            return
-        known = {*entry.fields, *entry.constants, *self._section_keys("fields"), *self._section_keys("constants")}
-        if entry.table != "XML1":
-            if "ma_lk" not in known:
-                self._add(
-                    "fields.ma_lk",
-                    "is needed: it says which encounter a row belongs to",
-                    "bắt buộc: cho biết dòng thuộc hồ sơ nào",
-                )
-            return
-        for name in ("ma_cskcb", "ngay_vao", "ngay_ra"):
-            if name not in known:
-                same = " (or in [table.constants], where all rows are of one facility)" if name == "ma_cskcb" else ""
-                cung = " (hoặc trong [table.constants] nếu chỉ có một cơ sở)" if name == "ma_cskcb" else ""
-                self._add(
-                    f"fields.{name}",
-                    f"is needed, no row can be loaded without it: name its column{same}",
-                    f"bắt buộc, thiếu thì không nạp được dòng nào: khai cột của nó{cung}",
-                )
-        if known.isdisjoint({"t_bhtt", "t_tongchi_bh"}):
-            self._add(
-                "fields.t_bhtt",
-                "an amount is needed: name the column of t_bhtt, of t_tongchi_bh, or one column for both",
-                "cần số tiền: khai cột của t_bhtt, của t_tongchi_bh, hoặc một cột cho cả hai",
-            )
-
-    def _section_keys(self, key: str) -> set[str]:
-        section = self._given.get(key)
-        return {name.lower() for name in cast("dict[str, Any]", section)} if isinstance(section, dict) else set()
-
-
-def _entry_name(number: int, file: object) -> str:
-    return f"table[{number}]" + (f" ({file})" if isinstance(file, str) else "")
-
-
-def _near(name: str, known: Sequence[str]) -> tuple[str, str]:
-    """Names like the one given, or all when they are few; in both languages."""
-    folded = {_folded(own): own for own in known}
-    like = [folded[found] for found in difflib.get_close_matches(_folded(name), list(folded), n=3, cutoff=0.6)]
-    if like:
-        listed = ", ".join(like)
-        return f"did you mean {listed}?", f"có phải {listed}?"
-    listed = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
-    return f"there are: {listed}", f"hiện có: {listed}"
-
-
-def _folded(name: str) -> str:
-    return name.strip(_BLANKS).casefold()
-
-
-@cache
-def _official(table: str) -> dict[str, Field]:
-    """Official fields of a table by name, and the key that XML leaves to the envelope."""
-    key = {f.name: f for f in fields("XML1") if f.name in ("ma_cskcb", "ma_lk")}
-    return key | {f.name: f for f in fields(table)}
-
-
-def _constant(official: Field | None, value: object) -> str | None:
-    """The value as text of a claim; None when it does not fit the field."""
-    if isinstance(value, datetime | date):
-        return value.strftime(_output(official)) if official and official.kind not in ("decimal", "int") else None
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return None
-    text = (
-        value.strip(_BLANKS) if isinstance(value, str) else f"{value:f}" if isinstance(value, Decimal) else str(value)
-    )
-    if not text:
-        return None
-    match official.kind if official else "":
-        case "decimal":
-            return text if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text) else None
-        case "int":
-            return text if re.fullmatch(r"-?[0-9]+", text) else None
-        case "datetime" | "date":
-            return text if re.fullmatch(r"[0-9]{8}([0-9]{4})?", text) else None
-        case _:
-            return text
-
-
-def _kind_en(official: Field | None) -> str:
-    kinds = {
-        "int": "a whole number",
-        "decimal": "a number with a point",
-        "datetime": "yyyymmddHHMM",
-        "date": "yyyymmdd",
-    }
-    return kinds.get(official.kind, "text") if official else "text"
-
-
-def _kind_vi(official: Field | None) -> str:
-    kinds = {"int": "số nguyên", "decimal": "số, dấu chấm thập phân", "datetime": "yyyymmddHHMM", "date": "yyyymmdd"}
-    return kinds.get(official.kind, "chuỗi") if official else "chuỗi"
-
-
-def _factor(value: object) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return None
-    try:
-        factor = Decimal(value)
-    except InvalidOperation:
-        return None
-    if not factor.is_finite() or not 0 < factor < Decimal(10) ** 12:
-        return None
-    return factor if factor == factor.quantize(Decimal(1).scaleb(-_UNIT_DECIMALS)) else None
-
-
-def _output(official: Field | None) -> str:
-    """The format of the claim a moment is turned into."""
-    return _MOMENT if official and official.kind == "datetime" else _DAY
-
-
-def _claim_format(official: Field | None, given: str) -> str | None:
-    """What dates of the input format are written as; None when it does not give a whole date.
-
-    Only of a birth the month and the day may be unknown: they are zeros. A time zone is refused, because claims carry
-    wall-clock time and a conversion would move visits to another day.
-    """
-    import duckdb
-
-    if re.search(r"%[zZ]", given):
-        return None
-    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
-        query = "select strptime(strftime(?::timestamp, ?), ?)"
-        try:
-            row = connection.execute(query, [_PROBE, given, given]).fetchone()
-        except duckdb.Error:
-            return None
-    back: datetime = row[0] if row else _PROBE
-    if back.year != _PROBE.year or back.hour not in (0, _PROBE.hour):  # %I without %p takes an evening for a morning
-        return None
-    if back.date() == _PROBE.date():
-        return _output(official)
-    if official is None or official.name != "ngay_sinh" or (back.month, back.day) == (1, _PROBE.day):
-        return None
-    return "%Y%m000000" if back.month == _PROBE.month else "%Y00000000"
-
-
-def _join_keys(on: object) -> tuple[tuple[str, str], ...] | None:
-    if isinstance(on, str):
-        on = [on]
-    if isinstance(on, list):
-        on = {name: name for name in cast("list[Any]", on) if isinstance(name, str)} or None
-    if not isinstance(on, dict) or not on:
-        return None
-    pairs = tuple(cast("dict[Any, Any]", on).items())
-    return pairs if all(isinstance(a, str) and isinstance(b, str) and a and b for a, b in pairs) else None
 
 
 # which file is which table
@@ -681,8 +189,8 @@ def _table_by_name(stem: str) -> str | None:
 
 
 def _table_by_columns(head: _Head) -> str:
-    given = {_folded(name) for name in head.names}
-    scores = sorted(((len(given & set(_official(table))), table) for table in TABLES), reverse=True)
+    given = {folded(name) for name in head.names}
+    scores = sorted(((len(given & set(official_names(table))), table) for table in TABLES), reverse=True)
     (best, table), (second, other) = scores[:2]
     if best >= 3 and best > second:
         return table
@@ -701,20 +209,20 @@ def _table_by_columns(head: _Head) -> str:
 
 def _official_entry(table: str, head: _Head) -> Entry:
     """How a file with official names is read: each field from its column."""
-    official = _official(table)
-    twice = _repeated(_folded(name) for name in head.names if _folded(name) in official)
+    official = official_names(table)
+    twice = _repeated(folded(name) for name in head.names if folded(name) in official)
     if twice:
         raise BadTable(
             _place(head), f"has two columns {twice.upper()}; remove one", vi=f"có hai cột {twice.upper()}; bỏ bớt một"
         )
-    taken = {_folded(name): (name,) for name in head.names if _folded(name) in official}
+    taken = {folded(name): (name,) for name in head.names if folded(name) in official}
     if not taken:
         raise BadTable(
             _place(head),
             f"its name says {table}, but no column is a field of it; describe it in a mapping (--mapping FILE.toml)",
             vi=f"tên tệp là bảng {table} nhưng không có cột nào của bảng; hãy dùng tệp ánh xạ (--mapping TỆP.toml)",
         )
-    old = sorted({_folded(name) for name in head.names} & _only_in_4210(table))
+    old = sorted({folded(name) for name in head.names} & _only_in_4210(table))
     if old:
         listed = ", ".join(old).upper()
         raise BadTable(
@@ -735,7 +243,7 @@ def _official_entry(table: str, head: _Head) -> Entry:
 def _only_in_4210(table: str) -> frozenset[str]:
     """Fields that QĐ 130 dropped or renamed: read under their old name they would be lost in silence."""
     try:
-        return frozenset(f.name for f in fields(table, "4210")) - set(_official(table))
+        return frozenset(f.name for f in fields(table, "4210")) - set(official_names(table))
     except KeyError:
         return frozenset()
 
@@ -756,7 +264,7 @@ def _unused(head: _Head, entry: Entry) -> tuple[str, ...]:
 
 
 def _mapped(found: dict[Path, Path], paths: Sequence[Path], mapping: Mapping) -> list[TabularFile]:
-    faults = _Faults(mapping.path)
+    faults = Faults(mapping.path)
     tables: list[TabularFile] = []
     used: set[int] = set()
     joined: set[Path] = set()
@@ -767,7 +275,7 @@ def _mapped(found: dict[Path, Path], paths: Sequence[Path], mapping: Mapping) ->
                 table = _held_against(path, index, entry, found, faults)
                 if any(t.path == path and t.table == table.table and t.sheet == table.sheet for t in tables):
                     faults.add(
-                        f"{_entry_name(entry.number, entry.file)}.file",
+                        f"{entry_name(entry.number, entry.file)}.file",
                         f"{path.name} is read as {entry.table} by an earlier entry too; its rows would count twice",
                         f"{path.name} đã được đọc thành {entry.table} ở mục trước; các dòng sẽ bị tính hai lần",
                     )
@@ -777,7 +285,7 @@ def _mapped(found: dict[Path, Path], paths: Sequence[Path], mapping: Mapping) ->
         if index not in used:
             names = ", ".join(sorted({p.name for p in found})[:10])
             faults.add(
-                f"{_entry_name(entry.number, entry.file)}.file",
+                f"{entry_name(entry.number, entry.file)}.file",
                 f"no file has this name; there are: {names}",
                 f"không có tệp nào khớp; hiện có: {names}",
             )
@@ -800,9 +308,9 @@ def _matches(path: Path, folder: Path, pattern: str) -> bool:
     return relative.match(wanted) if "/" in wanted else PurePosixPath(relative.name).match(wanted)
 
 
-def _held_against(path: Path, index: int, entry: Entry, found: dict[Path, Path], faults: _Faults) -> TabularFile:
+def _held_against(path: Path, index: int, entry: Entry, found: dict[Path, Path], faults: Faults) -> TabularFile:
     """The entry on the file, its columns checked."""
-    name = _entry_name(entry.number, entry.file)
+    name = entry_name(entry.number, entry.file)
     head = _head_of(path, entry)
     others: list[_Head] = []
     for number, join in enumerate(entry.joins, 1):
@@ -840,9 +348,9 @@ def _held_against(path: Path, index: int, entry: Entry, found: dict[Path, Path],
     )
 
 
-def _missing_column(faults: _Faults, where: str, column: str, *heads: _Head) -> None:
+def _missing_column(faults: Faults, where: str, column: str, *heads: _Head) -> None:
     places = ", ".join(head.path.name for head in heads)
-    en, vi = _near(column, [name for head in heads for name in head.names])
+    en, vi = near(column, [name for head in heads for name in head.names])
     faults.add(
         where,
         f"column {column!r} is not in {places}; {en}",
@@ -941,14 +449,14 @@ def _csv_head(path: Path, start: bytes, delimiter: str | None) -> _Head:
         raise _not_utf8(path) from error
     best: list[str] = []
     chosen = delimiter or ","
-    for mark in (delimiter,) if delimiter else _DELIMITERS:
+    for mark in (delimiter,) if delimiter else DELIMITERS:
         try:
             first = next(csv.reader(io.StringIO(text, newline=""), delimiter=mark), [])
         except csv.Error as error:
             raise _unreadable(path, error) from error
         if len(first) > len(best):
             best, chosen = first, mark
-    names = tuple(name.strip(_BLANKS) for name in best)
+    names = tuple(name.strip(BLANKS) for name in best)
     return replace(head, names=names, kinds=("VARCHAR",) * len(names), delimiter=chosen)
 
 
@@ -989,7 +497,7 @@ def _sheet_heads(path: Path) -> list[_Head]:
             first = next((row for row in sheet.iter_rows(values_only=True) if any(c is not None for c in row)), None)
             if first is None:
                 continue
-            names = ["" if cell is None else _excel_text(cell).strip(_BLANKS) for cell in first]
+            names = ["" if cell is None else _excel_text(cell).strip(BLANKS) for cell in first]
             while names and not names[-1]:
                 names.pop()
             kinds = ("VARCHAR",) * len(names)
@@ -1034,7 +542,7 @@ def _excel_text(cell: Any) -> str:
             text = f"{number:f}"
             return text.rstrip("0").rstrip(".") if "." in text else text
         case datetime() | date():
-            return _EXCEL_DATE + cell.strftime(_MOMENT)
+            return _EXCEL_DATE + cell.strftime(MOMENT)
         case _:
             return str(cell)
 
@@ -1119,7 +627,7 @@ class _Store:
             given = [e for e in self._entries if e.table == table]
             if given:
                 named = {name for e in given for name in (*e.fields, *e.constants)} | {"ma_cskcb", "ma_lk"}
-                self._columns[table] = [name for name in _official(table) if name in named]
+                self._columns[table] = [name for name in official_names(table) if name in named]
                 cells = ", ".join(f'"{name}" varchar' for name in self._columns[table])
                 self._sql.execute(f"create table raw_{table} (_file integer, _n bigint, _id varchar, {cells})")
         self._made = itertools.count()
@@ -1141,7 +649,7 @@ class _Store:
             raise _broken(head, error) from error
 
     def _insert(self, number: int, head: _Head, entry: Entry) -> None:
-        official = _official(entry.table)
+        official = official_names(entry.table)
         others = [_head_of(path, entry, joined=True) for path in self._files[number].joined]
         cells: list[tuple[Field, _Cell]] = []
         places: dict[str, list[int]] = {}
@@ -1317,10 +825,10 @@ class _Store:
     @staticmethod
     def _dates(value: str, official: Field, cell: _Cell, entry: Entry) -> str:
         if _is_moment(cell):
-            return f"strftime({value}, '{_output(official)}')"
+            return f"strftime({value}, '{claim_form(official)}')"
         formats = list(entry.dates.get(official.name, ()))
         if cell.kind == "EXCEL":
-            formats.append((_EXCEL_DATE + _MOMENT, _output(official)))
+            formats.append((_EXCEL_DATE + MOMENT, claim_form(official)))
         if not formats:
             return value
         tried = [f"strftime(try_strptime({value}, {_quoted(given)}), '{out}')" for given, out in formats]
@@ -1508,7 +1016,7 @@ def _is_text(cell: _Cell) -> bool:
 def _trim(value: str) -> str:
     """Without blanks at the ends; to look for them first is much cheaper, because few cells have any."""
     ends = f"left({value}, 1) <= ' ' or right({value}, 1) <= ' ' or contains({value}, '\u00a0')"
-    return f"case when {ends} then trim({value}, {_quoted(_BLANKS)}) else {value} end"
+    return f"case when {ends} then trim({value}, {_quoted(BLANKS)}) else {value} end"
 
 
 def _nulled(value: str, entry: Entry) -> str:

@@ -20,8 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data import tabular
-from data.tabular import BadMapping, BadTable, TabularFile, find_tables, read_mapping, read_tables
+from data import mapping, tabular
+from data.mapping import BadMapping, read_mapping
+from data.tabular import BadTable, TabularFile, find_tables, read_tables
 from data.typed import type_table
 
 HEADER = "MA_LK,MA_CSKCB,MA_BN,NGAY_VAO,NGAY_RA,MA_BENH_CHINH,T_BHTT\n"
@@ -244,7 +245,7 @@ def test_a_broken_file_is_refused_without_a_word_of_its_content(tmp_path: Path, 
 
 
 def test_words_that_mean_nothing_are_null(tmp_path: Path) -> None:
-    cells = ["", "  ", *tabular.NULLS, "Na", "nan g", "x"]
+    cells = ["", "  ", *mapping.NULLS, "Na", "nan g", "x"]
     text = "MA_LK,MA_BN\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells))
     found = values(put(tmp_path / "xml1.csv", text), None, "ma_bn")
     assert found == [None] * (len(cells) - 3) + ["Na", "nan g", "x"]
