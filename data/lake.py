@@ -200,7 +200,7 @@ PLAIN_TABLES: dict[str, dict[str, pl.DataType]] = {
 """Tables whose columns are written here; the claim tables' come from the official fields."""
 
 APPEND_SETTINGS: Mapping[str, str | int | bool] = {
-    "memory_limit": "450MB",
+    "memory_limit": "380MB",
     "threads": 1,  # each of several threads would pin memory of its own; two tables are appended at a time instead
     "preserve_insertion_order": False,  # the query says the order
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,24 @@ class App:
         from service.scorer import ChampionScorer
 
         return ChampionScorer(self.lake, self.registry, self.settings, self.clock)
+
+    def record_look(self, command: str, file: str, *, table: str, rows: int) -> None:
+        """Enter in the audit log that the operator takes `rows` of a restricted table into `file`."""
+        from service.audit import AuditEntry, append
+
+        with self.database.write() as session:
+            append(
+                session,
+                AuditEntry(
+                    actor=getpass.getuser(),
+                    action="person.read",
+                    object_type="person",
+                    object_id=f"{rows}",
+                    at=self.clock(),
+                    after={"table": table, "rows": rows, "file": file},
+                    reason=f"minhbach {command}",
+                ),
+            )
 
     def state(self) -> AppState:
         """What the web service's requests may use."""

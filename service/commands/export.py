@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 
 import click
@@ -26,25 +25,12 @@ def command(level: str, out: Path, run_id: str | None, top: int | None, as_json:
       minhbach export claim top.xlsx --top 200
       minhbach export doctor bac-si.csv
     """
-    from service.audit import AuditEntry, append
     from service.exports import export, recorded_cards
 
     app, console = start(as_json)
 
     def record(cards: int) -> None:
-        with app.database.write() as session:
-            append(
-                session,
-                AuditEntry(
-                    actor=getpass.getuser(),
-                    action="person.read",
-                    object_type="person",
-                    object_id=f"{cards}",
-                    at=app.clock(),
-                    after={"cards": cards, "file": out.name},
-                    reason="minhbach export patient",
-                ),
-            )
+        app.record_look("export patient", out.name, table="person", rows=cards)
 
     card_of = recorded_cards(app.reading, record) if level == "patient" else None
     rows = export(app.reading, level, out, run_id=run_id, top=top, card_of=card_of)

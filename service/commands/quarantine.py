@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,27 +117,9 @@ def _rows(app: App, everything: bool, *, whole: str | None = None) -> pl.DataFra
         refused = reader.restricted(
             "refused_row",
             "select version, line_table, row_no, content from restricted",
-            record=lambda table, rows: _record(app, table, rows, whole),
+            record=lambda table, rows: app.record_look("quarantine export", whole, table=table, rows=rows),
         )
     if not refused.height:
         return found.drop("version")
     on = ["version", "line_table", "row_no"]
     return found.join(refused, on=on, how="left", maintain_order="left").drop("version")
-
-
-def _record(app: App, table: str, rows: int, file: str) -> None:
-    from service.audit import AuditEntry, append
-
-    with app.database.write() as session:
-        append(
-            session,
-            AuditEntry(
-                actor=getpass.getuser(),
-                action="person.read",
-                object_type="person",
-                object_id=f"{rows}",
-                at=app.clock(),
-                after={"table": table, "rows": rows, "file": file},
-                reason="minhbach quarantine export",
-            ),
-        )

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ import pytest
 
 from data.lake import Lake
 from service.cli import main
+from tests.lib.envelopes import claim
+from tests.lib.envelopes import envelope as sent
 from tests.lib.pipeline import KEY, Pipeline, now
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,8 +149,6 @@ def test_a_patient_is_exported_by_card_and_the_look_is_audited(pipeline: Pipelin
     said(minhbach(home, "export", "patient", str(out), "--top", "5", "--json"))
     ids = pl.read_csv(out)["entity_id"].to_list()
     assert all(len(i) == 15 and i[:2].isalpha() for i in ids)
-    import sqlite3
-
     with sqlite3.connect(home / "minhbach.db") as database:
         rows = database.execute("select action from audit_log where action = 'person.read'").fetchall()
     assert len(rows) == 1
@@ -244,6 +245,24 @@ def test_wrong_input_is_quarantined_with_words_and_changes_nothing_else(
     assert row["hint_en"]
     with Lake(tmp_path / "lake", clock=now).reader() as reader:
         assert reader.pl("select count(*) as n from encounter_history")["n"][0] == report["encounters_new"]
+
+
+def test_refused_rows_are_given_out_whole_and_the_look_is_audited(inside: Inside, tmp_path: Path) -> None:
+    bad = claim("A", NGAY_RA="x", HO_TEN="NGƯỜI BỊ TỪ CHỐI")
+    (tmp_path / "bad.xml").write_text(sent(bad, claim("B")))
+    said(inside(tmp_path, "ingest", str(tmp_path / "bad.xml"), "--json"), 4)
+    listed = said(inside(tmp_path, "quarantine", "list", "--json"))
+    assert "NGƯỜI" not in json.dumps(listed, ensure_ascii=False)
+    out = tmp_path / "refused.jsonl"
+    said(inside(tmp_path, "quarantine", "export", str(out), "--json"))
+    (row,) = [json.loads(line) for line in out.read_text().splitlines()]
+    assert (row["check_id"], json.loads(row["content"])["ho_ten"]) == (
+        "XML1.NGAY_RA.unreadable_date",
+        "NGƯỜI BỊ TỪ CHỐI",
+    )
+    with sqlite3.connect(tmp_path / "minhbach.db") as database:
+        (seen,) = database.execute("select after from audit_log where action = 'person.read'").fetchall()
+    assert json.loads(seen[0]) == {"table": "refused_row", "rows": 1, "file": "refused.jsonl"}
 
 
 def test_200_mb_of_nesting_is_a_quarantined_file_not_a_dead_process(inside: Inside, tmp_path: Path) -> None:
