@@ -151,6 +151,8 @@ def test_keyboard_alone_is_enough(visitor: Arrive, site: Site) -> None:
     expect(page.locator("#worklist tbody tr")).to_have_count(1)
     page.wait_for_load_state("networkidle")  # typing asks once, Enter again: the second answer replaces the rows
     page.keyboard.press("Escape")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#worklist tbody tr")).to_have_count(1)  # leaving the field keeps its filter
     page.keyboard.press("j")
     expect(page.locator("tr.is-current")).to_contain_text(ma_lk)
     page.keyboard.press("Enter")

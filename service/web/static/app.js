@@ -22,7 +22,10 @@
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const typing = event.target.closest("input, select, textarea, [contenteditable]");
     if (typing) {
-      if (event.key === "Escape") typing.blur();
+      if (event.key === "Escape") {
+        event.preventDefault(); // a search field would empty itself, and the list would lose its filter
+        typing.blur();
+      }
       return;
     }
     const search = document.getElementById("f-text");
