@@ -53,7 +53,10 @@ class Console:
 
     @contextmanager
     def progress(self, vi: str, en: str) -> Generator[Callable[[int, int], None]]:
-        """A bar on a terminal; elsewhere one line at the start and one at each quarter."""
+        """A bar on a terminal; elsewhere one line at the start and one at each quarter.
+
+        A total of 0 is one that is not known yet.
+        """
         label = self.text(vi, en)
         if sys.stderr.isatty() and not self.as_json:
             from rich.console import Console as Rich
@@ -61,17 +64,22 @@ class Console:
 
             with Progress(console=Rich(stderr=True), transient=True) as bars:
                 task = bars.add_task(label, total=None)
-                yield lambda done, total: bars.update(task, completed=done, total=total)
+                yield lambda done, total: bars.update(task, completed=done, total=total or None)
             return
         click.echo(f"{label} …", err=True)
         told = 0
 
         def tell(done: int, total: int) -> None:
             nonlocal told
-            quarter = 4 * done // total if total else 4
+            if not total:  # how much there is will only be known at the end: say how far it is, ever more rarely
+                if done >= 2 * told:
+                    told = done
+                    click.echo(f"{label}: {done}", err=True)
+                return
+            quarter = 4 * done // total
             if quarter > told:
                 told = quarter
-                click.echo(f"{label}: {100 * done // total if total else 100} %", err=True)
+                click.echo(f"{label}: {100 * done // total} %", err=True)
 
         yield tell
 
