@@ -676,7 +676,10 @@ class Reader:
             """
             create or replace temp table _mask as
             select distinct f.line_table, f.version, f.row_no, f.field, t.mask
-            from intake_finding f join _picked p using (version)
+            from (select line_table, version, row_no, field, check_id from intake_finding
+                  union all from _incoming_finding) f
+            join (select version, ma_cskcb, ngay_ra from _picked
+                  union all select version, ma_cskcb, ngay_ra from _incoming) p using (version)
             join _ticket t on t.ma_cskcb = p.ma_cskcb and t.check_id = f.check_id
              and cast(p.ngay_ra as date) between t.since and t.until
             """
@@ -707,6 +710,8 @@ class Reader:
         more = dict(extra or {})
         incoming = more.get("encounter", pl.DataFrame(schema=columns("encounter")))
         cursor.register("_incoming", incoming.to_arrow())
+        told = more.get("intake_finding", pl.DataFrame(schema=PLAIN_TABLES["intake_finding"]))
+        cursor.register("_incoming_finding", told.select(_MASKED_BY).to_arrow())
         cursor.execute(
             "create or replace temp table _picked as select * from "
             f"(select * from claimed_encounter where {where}) anti join _incoming using (ma_cskcb, ma_lk)",
@@ -723,7 +728,8 @@ class Reader:
             cursor.execute(f"create or replace temp table {name} as select {', '.join(wanted)} from {rows}")
             if table in more and more[table].height:
                 cursor.register("_more", more[table].select(wanted.keys()).to_arrow())
-                cursor.execute(f"insert into {name} select * from _more")
+                given = _behind_mask(table, "_more", masked[table]) if table in masked else "_more"
+                cursor.execute(f"insert into {name} select {', '.join(wanted)} from {given}")
                 cursor.unregister("_more")
             frames[table] = name
         frames["encounter"] = self._with_facility(cursor, frames["encounter"])
@@ -777,6 +783,9 @@ class Reader:
             cursor.unregister("_given")
             frames[name] = nw.from_native(cursor.table(f"_now_{name}"))
         return Catalogues(frames)
+
+
+_MASKED_BY = ("line_table", "version", "row_no", "field", "check_id")
 
 
 def _collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:

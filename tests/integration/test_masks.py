@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from data.frames import read_claims
 from data.lake import Lake
 from data.schema import ClaimTables
+from data.xml130 import read_envelope
 from detectors.base import rules
 from detectors.rulebook import run_rules
 from tests.lib.envelopes import envelope, hoso, row, summary
-from tests.lib.pipeline import load, now
+from tests.lib.pipeline import KEY, RECEIVED, load, now
 
 CLAIMS = 80
 LINE = {
@@ -113,3 +116,16 @@ def test_both_engines_mask_alike(lake: Lake, tables: ClaimTables, tmp_path: Path
     mine = tables.service_line.collect().to_native()
     key = ["ma_cskcb", "ma_lk", "row_no"]
     assert other.sort(key).equals(mine.sort(key))
+
+
+def test_a_claim_that_is_only_asked_about_is_masked_as_when_it_is_stored(lake: Lake, tables: ClaimTables) -> None:
+    asked = [visit("99001", n, dateless=n >= 30, free=n >= 30 and n % 2 == 0) for n in (3, 40, 41)]
+    content = read_envelope(io.BytesIO(envelope(*asked).encode()))
+    claims = read_claims(content, key=KEY, received=RECEIVED).tables
+    with lake.reader() as reader:
+        other = reader.claim_tables("false", extra=claims).service_line.collect().to_native()
+    stored = tables.service_line.collect().to_native().join(other, on=["ma_cskcb", "ma_lk"], how="semi")
+    shown = ["ma_lk", "row_no", "ngay_yl", "t_bhtt"]
+    assert other.height == 3
+    assert other["ngay_yl"].null_count() == 2
+    assert other.select(shown).sort("ma_lk").equals(stored.select(shown).sort("ma_lk"))
