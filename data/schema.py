@@ -195,3 +195,13 @@ class ClaimTables:
     lab_result: nw.LazyFrame[Any]
     snapshot: int
     catalogues: Catalogues = field(compare=False)
+    _texts: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def texts(self, table: str, column: str) -> tuple[str, ...]:
+        """The different texts of a column, in order, read once: names are few where lines are many."""
+        key = (table, column)
+        if key not in self._texts:
+            frame: nw.LazyFrame[Any] = getattr(self, table)
+            found = frame.select(column).unique().collect()[column].to_list()
+            self._texts[key] = tuple(sorted(text for text in found if text is not None))
+        return self._texts[key]

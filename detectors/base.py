@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import polars as pl
 
+from detectors.facts import facts
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -135,7 +137,7 @@ def rule(
             needs=needs,
             catalogues=catalogues,
             known_gaps=known_gaps,
-            parameters=dict(parameters or {}),
+            parameters={name: fact.value for name, fact in facts(id).items()} | dict(parameters or {}),
             examples=examples,
             query=query,
         )
@@ -196,14 +198,15 @@ class Detector(Protocol):
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """Every rule found in `detectors/rules/`, ordered by id. Raises ValueError on an id used twice."""
+    """Every rule of `detectors/rules/`, alone or in a tuple, ordered by id. Raises ValueError on an id used twice."""
     package = importlib.import_module("detectors.rules")
     found: dict[str, Rule] = {}
     for info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"detectors.rules.{info.name}")
         for value in vars(module).values():
-            if isinstance(value, Rule):
-                if value.id in found and found[value.id] is not value:
-                    raise ValueError(f"rule id {value.id} is used twice")
-                found[value.id] = value
+            for each in value if isinstance(value, tuple) else (value,):
+                if isinstance(each, Rule):
+                    if each.id in found and found[each.id] is not each:
+                        raise ValueError(f"rule id {each.id} is used twice")
+                    found[each.id] = each
     return tuple(found[key] for key in sorted(found))

@@ -6,7 +6,10 @@ null until a rule filters it away, so a rule never raises a sign on a cell it di
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals as nw
@@ -105,6 +108,30 @@ def named(column: str, words: str) -> nw.Expr:
     """
     wide = "".join(f"[{_LETTERS[c]}]" if c in _LETTERS else c for c in words)
     return nw.col(column).fill_null("").str.contains(f"(?i){wide}")
+
+
+def family(tables: ClaimTables, table: str, words: str, *, column: str | None = None, accents: bool = False) -> nw.Expr:
+    """Whether a line's name matches `words`: a regex on the lower-case name without accents (`accents`: with them).
+
+    Matched against the different names only, so a family costs the same however many lines there are. The name is that
+    of the service or drug unless `column` says another; a blank name does not match.
+    """
+    name = column or ("ten_thuoc" if table == "drug_line" else "ten_dich_vu")
+    pattern = re.compile(words)
+    fold = _accented if accents else plain
+    members = [text for text in tables.texts(table, name) if pattern.search(fold(text))]
+    return nw.col(name).is_in(members) & ~nw.col(name).is_null() if members else nw.lit(value=False)
+
+
+@lru_cache(maxsize=1 << 16)
+def plain(text: str) -> str:
+    """Lower case without accents: `Điện tim` becomes `dien tim`."""
+    parts = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
+    return "".join(c for c in parts if not unicodedata.combining(c))
+
+
+def _accented(text: str) -> str:
+    return unicodedata.normalize("NFC", text.lower())
 
 
 def icd_in(column: str, prefixes: Sequence[str]) -> nw.Expr:

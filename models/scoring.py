@@ -403,8 +403,8 @@ def targets_of(reader: Reader, lake: Lake, run: Run, *, after: int) -> pl.DataFr
     return _targets(reader, since=since, until=until, after=after, lake=lake)
 
 
-def scored_chunks(reader: Reader, bundle: Bundle, targets: pl.DataFrame) -> Iterator[tuple[Scored, int]]:
-    """Scores of `targets`, so many at a time, and how many are done."""
+def with_history(reader: Reader, targets: pl.DataFrame) -> Iterator[tuple[ClaimTables, pl.DataFrame, int]]:
+    """`targets` so many at a time: their claims with their patients' earlier ones, the part, how many are done."""
     for start in range(0, targets.height, CHUNK):
         part = targets.slice(start, CHUNK)
         reader.keep("_target", part)
@@ -414,7 +414,13 @@ def scored_chunks(reader: Reader, bundle: Bundle, targets: pl.DataFrame) -> Iter
             f"and ngay_vao >= (select min(ngay_vao) from _target) - interval {HISTORY_DAYS} day "
             "and ngay_vao <= (select max(ngay_vao) from _target))"
         )
-        yield score_tables(bundle, tables, part), start + part.height
+        yield tables, part, start + part.height
+
+
+def scored_chunks(reader: Reader, bundle: Bundle, targets: pl.DataFrame) -> Iterator[tuple[Scored, int]]:
+    """Scores of `targets`, so many at a time, and how many are done."""
+    for tables, part, done in with_history(reader, targets):
+        yield score_tables(bundle, tables, part), done
 
 
 def history_of(reader: Reader, claims: Mapping[str, pl.DataFrame]) -> ClaimTables:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 import click
 
 from service.console import json_option, start
+
+if TYPE_CHECKING:
+    from models.rehearsal import Rehearsal
+    from service.console import Console
 
 
 @click.group("rules", invoke_without_command=True)
@@ -16,6 +23,7 @@ def command(context: click.Context) -> None:
     Ví dụ / Examples:
       minhbach rules list
       minhbach rules show BED-01
+      minhbach rules rehearse BED-01 --since 2026-07-01 --until 2026-09-30
     """
     if context.invoked_subcommand is None:
         context.invoke(listed)
@@ -80,3 +88,67 @@ def show(rule_id: str, as_json: bool) -> None:
             "examples": [f"{e.kind}: {e.title}" for e in rule.examples],
         }
     )
+
+
+@command.command("rehearse")
+@click.argument("rule", metavar="ID|FILE.py")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Từ ngày ra viện / first day of discharge.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Đến ngày / last day.")
+@json_option
+def rehearse(rule: str, since: datetime | None, until: datetime | None, as_json: bool) -> None:
+    r"""Thử một quy tắc, kể cả bản nháp, trên các tháng đã qua / what a rule, also a draft, would have found.
+
+    Không ghi gì cả / writes nothing.
+
+    \b
+    Ví dụ / Examples:
+      minhbach rules rehearse EXAM-02 --since 2026-07-01
+      minhbach rules rehearse nhap/quy_tac_moi.py --since 2026-01-01 --until 2026-06-30
+    """
+    from models.rehearsal import rehearse as run
+    from models.rehearsal import rule_of
+
+    app, console = start(as_json)
+    chosen = rule_of(rule)
+    with (
+        app.lake.reader() as reader,
+        console.progress(f"Thử {chosen.ref}", f"Rehearsing {chosen.ref}") as told,
+    ):
+        result = run(
+            reader,
+            chosen,
+            since=since.date() if since else None,
+            until=until.date() if until else None,
+            progress=told,
+        )
+    title = console.text(chosen.title_vi, chosen.title_en)
+    console.result(result.as_json(), lambda: _show(console, result, title))
+
+
+def _show(console: Console, found: Rehearsal, title: str) -> None:
+    """The rehearsal for people."""
+    text = console.text
+    click.echo(f"{found.rule}  {title}")
+    click.echo(
+        text(
+            f"{found.encounters:,} hồ sơ: {found.hit:,} có dấu hiệu ({found.alone:,} chỉ quy tắc này thấy), "
+            f"{found.clear:,} không, {found.not_evaluable:,} không đánh giá được; {found.amount:,.0f} đồng",
+            f"{found.encounters:,} claims: {found.hit:,} with a sign ({found.alone:,} seen by this rule alone), "
+            f"{found.clear:,} clear, {found.not_evaluable:,} not evaluable; {found.amount:,.0f} VND",
+        )
+    )
+    if found.reason:
+        click.echo(found.reason)
+    parts = (
+        (text("Theo tháng", "By month"), found.months),
+        (text("Cơ sở nhiều tiền nhất", "Facilities with most money"), found.facilities),
+        (text("Trùng với quy tắc khác", "Overlap with other rules"), found.overlap),
+        (text("Hồ sơ nhiều tiền nhất", "Dearest claims"), found.claims),
+    )
+    for heading, rows in parts:
+        if rows:
+            console.table(list(rows[0]), [[_cell(v) for v in row.values()] for row in rows], title=heading)
+
+
+def _cell(value: object) -> object:
+    return f"{value:,.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
