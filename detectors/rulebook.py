@@ -20,7 +20,7 @@ from detectors import base
 from detectors.base import HIT_COLUMNS, RuleRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from data.schema import ClaimTables
     from detectors.base import Example, Rule
@@ -73,10 +73,17 @@ class RuleResults:
         return pl.concat([pl.DataFrame(schema=dict(BLANK_COLUMNS)), *parts])
 
 
-def run_rules(tables: ClaimTables, rules: Sequence[Rule] | None = None, *, also: Iterable[str] = ()) -> RuleResults:
+def run_rules(
+    tables: ClaimTables,
+    rules: Sequence[Rule] | None = None,
+    *,
+    also: Iterable[str] = (),
+    off: Mapping[str, Collection[str]] | None = None,
+) -> RuleResults:
     """Run `rules` (all discovered ones by default) over every encounter of `tables`.
 
-    `also` names more fields to look for blanks in, in the same scan: what the detectors need.
+    `also` names more fields to look for blanks in, in the same scan: what the detectors need. `off` gives by rule id
+    the provinces where it is switched off: as before its validity, it finds nothing there.
     """
     chosen = base.rules() if rules is None else tuple(rules)
     aside = {rule.ref: reason for rule in chosen if (reason := _missing_catalogues(rule, tables))}
@@ -95,6 +102,8 @@ def run_rules(tables: ClaimTables, rules: Sequence[Rule] | None = None, *, also:
     runs = {ref: RuleRun(rule=ref, hit=0, clear=0, not_evaluable=read.height, reason=why) for ref, why in aside.items()}
     for rule, rows in zip(active, found, strict=True):
         applies = _in_force(rule, read)
+        if off and (where := off.get(rule.id)):
+            applies &= ~read["province"].is_in(list(where)).fill_null(value=False)
         signs = _signs(rule, rows).join(read.filter(applies), on=KEY, how="semi")
         sure = signs.select(KEY).unique()
         missing = _missing(rule, blanks, applies, sure)
@@ -164,7 +173,7 @@ def _missing(rule: Rule, blanks: pl.DataFrame, applies: pl.Series, sure: pl.Data
 
 def _read(tables: ClaimTables) -> nw.LazyFrame[Any]:
     costs = (nw.col("t_bhtt") > 0).fill_null(False) | (nw.col("t_tongchi_bh") > 0).fill_null(False)
-    return tables.encounter.select(*KEY, "ngay_vao", costs=costs)
+    return tables.encounter.select(*KEY, "ngay_vao", "province", costs=costs)
 
 
 def _lined(tables: ClaimTables) -> nw.LazyFrame[Any]:

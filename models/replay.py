@@ -10,6 +10,7 @@ import polars as pl
 from data.errors import MinhBachError
 from data.lake import table_columns
 from detectors.base import rules
+from detectors.switches import Switches
 from models.bundle import bundle_sha256
 from models.scoring import Progress, chain, scored_chunks, targets_of
 
@@ -63,7 +64,7 @@ def replay(lake: Lake, registry: Registry, run_id: str, *, progress: Progress | 
     different = encounters = 0
     with lake.reader(run.snapshot) as reader, lake.reader() as newest:
         targets = targets_of(reader, lake, run, after=bases[0].snapshot if bases else 0)
-        for scored, done in scored_chunks(reader, bundle, targets):
+        for scored, done in scored_chunks(reader, bundle, targets, switches=Switches.from_json(run.switches)):
             again = scored.claims.select(pl.col(name).cast(dtype) for name, dtype in stored.items())
             newest.keep("_again", again.select("version"))
             before = newest.pl(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,6 +29,7 @@ from detectors.base import RuleRun, rules
 from detectors.fusion import CLAIM, Fused, fuse
 from detectors.rulebook import run_rules
 from detectors.statistical.expected_cost import COST_GROUPS, LINES, TOTALS
+from detectors.switches import Switches
 from features.doctors import main_doctor
 from features.matrix import build_matrix
 from features.peers import LADDERS, PeerTable, from_scale
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 HISTORY_DAYS = 366  # how far back features and rules look for the same patient
 CHUNK = 150_000  # encounters scored at once: bounds memory, changes no score
 LEVELS = ("doctor", "facility", "patient")
+EVERYWHERE = Switches()
 
 Progress = Callable[[str, int, int], None]
 
@@ -67,12 +70,17 @@ class Scored:
 
     claims: pl.DataFrame
     signals: pl.DataFrame
+    shadow: pl.DataFrame  # rows of `shadow_signal`
     rule_runs: tuple[RuleRun, ...]
     detector_runs: tuple[RuleRun, ...]
 
 
-def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | None = None) -> Scored:
+def score_tables(
+    bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | None = None, *, switches: Switches = EVERYWHERE
+) -> Scored:
     """Score the encounters of `tables` (only those whose key is in `targets`, when given).
+
+    `switches` says which rules are off, in shadow or silent about an entity.
 
     `tables` must hold the targets and their patients' earlier claims within `HISTORY_DAYS`; more does no harm.
     """
@@ -84,8 +92,9 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
     )
     matrix = build_matrix(tables, "encounter", columns=list(dict.fromkeys(needed)))
     judges = bundle.judges()
-    found = run_rules(tables, also=[field for judge in judges for field in judge.fields])
     encounter = _native(tables.encounter)
+    off = switches.off(encounter["province"].unique().drop_nulls().to_list()) if switches.switches else None
+    found = run_rules(tables, also=[field for judge in judges for field in judge.fields], off=off)
     claims = encounter.select(
         *CLAIM,
         "month",
@@ -106,6 +115,16 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
         claims = claims.join(keys, on=CLAIM, how="semi")
         matrix = matrix.join(keys, on=CLAIM, how="semi", maintain_order="left")
         hits = hits.join(keys, on=CLAIM, how="semi")
+    shadow = hits.clear()
+    if switches != EVERYWHERE and hits.height:
+        placed = hits.join(
+            claims.select(*CLAIM, "province", "patient_id", "doctor", "ngay_ra"),
+            on=CLAIM,
+            how="left",
+            maintain_order="left",
+        )
+        back = switches.kept_back(placed)
+        hits, shadow = hits.filter(~back), hits.filter(back)
     aside = stand_aside(judges, found, claims, matrix.filter(pl.col(LINES) == 0).select(CLAIM))
     signs: dict[str, pl.DataFrame] = {}
     outliers = matrix.select(CLAIM)
@@ -138,6 +157,7 @@ def score_tables(bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | No
     return Scored(
         claims=fused.claims,
         signals=signals,
+        shadow=shadow.join(claims.select(*CLAIM, "month", "version"), on=CLAIM, how="left", maintain_order="left"),
         rule_runs=found.runs,
         detector_runs=tuple(
             aside.run(judge.source, encounters=claims.height, signs=signs[judge.source]) for judge in judges
@@ -217,6 +237,8 @@ class Run:
     detector_runs: Mapping[str, Sequence[int]] = field(
         default_factory=dict[str, Sequence[int]]
     )  # the same of detectors
+    switches: Mapping[str, Any] = field(default_factory=dict[str, Any])  # which rules were off, in shadow or snoozed
+    shadow: Mapping[str, int] = field(default_factory=dict[str, int])  # rule -> claims it named without being shown
 
     def as_json(self) -> dict[str, Any]:
         """For output and for the log."""
@@ -265,6 +287,7 @@ def run_scoring(
     since: date | None = None,
     until: date | None = None,
     everything: bool = False,
+    switches: Switches = EVERYWHERE,
     clock: Callable[[], float] = time.perf_counter,
     progress: Progress | None = None,
 ) -> Run:
@@ -282,12 +305,15 @@ def run_scoring(
         "since": since.isoformat() if since else None,
         "until": until.isoformat() if until else None,
     }
+    if switches != EVERYWHERE:
+        made_of["switches"] = switches.as_json()
     earlier = [
         run
         for run in runs(lake)
         if run.bundle_sha256 == bundle_sha256
         and run.rule_versions == rule_versions
         and (run.since, run.until) == (made_of["since"], made_of["until"])
+        and Switches.from_json(run.switches) == switches
     ]
     base = earlier[-1] if earlier else None
     if base is not None and base.snapshot == snapshot and not everything:
@@ -303,12 +329,19 @@ def run_scoring(
         if not targets.height and extends is None:
             raise NothingToScore
         folder = lake.staging(f"score-{run_id}")
-        staged: dict[str, list[Any]] = {"claim_score": [], "signal": [], "entity_score": []}
+        staged: dict[str, list[Any]] = {"claim_score": [], "signal": [], "shadow_signal": [], "entity_score": []}
         flags = 0
         counted: dict[str, tuple[int, int, int]] = {}
         by_detector: dict[str, tuple[int, int, int]] = {}
-        for number, (scored, done) in enumerate(scored_chunks(reader, bundle, targets)):
-            for table, rows in (("claim_score", scored.claims), ("signal", scored.signals)):
+        shadowed: Counter[str] = Counter()
+        for number, (scored, done) in enumerate(scored_chunks(reader, bundle, targets, switches=switches)):
+            kept_back = scored.shadow.group_by("source").agg(pl.struct(CLAIM).n_unique().alias("claims"))
+            shadowed.update(dict(kept_back.iter_rows()))
+            for table, rows in (
+                ("claim_score", scored.claims),
+                ("signal", scored.signals),
+                ("shadow_signal", scored.shadow),
+            ):
                 if rows.is_empty():  # a run may well find no sign
                     continue
                 wanted = table_columns(table)
@@ -343,6 +376,8 @@ def run_scoring(
         rule_versions=rule_versions,
         rule_runs={rule: list(counts) for rule, counts in sorted(counted.items())},
         detector_runs={name: list(counts) for name, counts in sorted(by_detector.items())},
+        switches=made_of.get("switches", {}),
+        shadow=dict(sorted(shadowed.items())),
         seconds=round(clock() - started, 3),
         at="",
     )
@@ -417,10 +452,12 @@ def with_history(reader: Reader, targets: pl.DataFrame) -> Iterator[tuple[ClaimT
         yield tables, part, start + part.height
 
 
-def scored_chunks(reader: Reader, bundle: Bundle, targets: pl.DataFrame) -> Iterator[tuple[Scored, int]]:
+def scored_chunks(
+    reader: Reader, bundle: Bundle, targets: pl.DataFrame, *, switches: Switches = EVERYWHERE
+) -> Iterator[tuple[Scored, int]]:
     """Scores of `targets`, so many at a time, and how many are done."""
     for tables, part, done in with_history(reader, targets):
-        yield score_tables(bundle, tables, part), done
+        yield score_tables(bundle, tables, part, switches=switches), done
 
 
 def history_of(reader: Reader, claims: Mapping[str, pl.DataFrame]) -> ClaimTables:
@@ -435,9 +472,11 @@ def history_of(reader: Reader, claims: Mapping[str, pl.DataFrame]) -> ClaimTable
     )
 
 
-def score_claims(bundle: Bundle, reader: Reader, claims: Mapping[str, pl.DataFrame]) -> Scored:
+def score_claims(
+    bundle: Bundle, reader: Reader, claims: Mapping[str, pl.DataFrame], *, switches: Switches = EVERYWHERE
+) -> Scored:
     """Score claims that are not in the lake, without storing them: the same path as a run."""
-    return score_tables(bundle, history_of(reader, claims), claims["encounter"])
+    return score_tables(bundle, history_of(reader, claims), claims["encounter"], switches=switches)
 
 
 # the levels above the claim
