@@ -37,5 +37,5 @@ def remasked(reader: Reader, earlier: Reader) -> pl.DataFrame:
     """
     now, then = (masked.format(name=name) for name in ("_masks_now", "_masks_then"))
     return reader.pl(
-        f"select distinct version from (({now}) except ({then}) union all ({then}) except ({now})) order by version"
+        f"select distinct version from ((({now}) except ({then})) union all (({then}) except ({now}))) order by version"
     )
