@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from service.db.engine import Database
     from service.model_history import ModelHistory
     from service.reading import Reading
+    from service.rule_desk import RuleDesk
     from service.settings import Settings
 
 
@@ -82,6 +83,13 @@ class App:
         return ModelHistory(self.database, self.clock)
 
     @cached_property
+    def rule_desk(self) -> RuleDesk:
+        """Which rules are off, in shadow or silent about an entity."""
+        from service.rule_desk import RuleDesk
+
+        return RuleDesk(self.database, self.clock)
+
+    @cached_property
     def registry(self) -> Registry:
         """Model versions and aliases."""
         from models.registry import Registry
@@ -93,7 +101,7 @@ class App:
         """Scores claims that are sent in, with the champion; None before any model was trained."""
         from service.scorer import ChampionScorer
 
-        return ChampionScorer(self.lake, self.registry, self.settings, self.clock)
+        return ChampionScorer(self.lake, self.registry, self.settings, self.clock, self.rule_desk.in_force)
 
     def record_look(self, command: str, file: str, *, table: str, rows: int) -> None:
         """Enter in the audit log that the operator takes `rows` of a restricted table into `file`."""

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from data.checks import with_hints
@@ -14,6 +14,7 @@ from data.errors import MinhBachError
 from data.frames import Parsed, read_claims
 from data.sources import Problem
 from data.xml130 import RawRecord, read_envelope
+from detectors.switches import Switches
 from models.scoring import score_claims
 from service.clock import Clock
 
@@ -50,12 +51,20 @@ class TooManyClaims(MinhBachError):
 class ChampionScorer:
     """Scores with the model whose alias is champion, against the newest snapshot."""
 
-    def __init__(self, lake: Lake, registry: Registry, settings: Settings, clock: Clock) -> None:
-        """Loads the model at the first request, and again when the alias moves."""
+    def __init__(
+        self,
+        lake: Lake,
+        registry: Registry,
+        settings: Settings,
+        clock: Clock,
+        switches: Callable[[], Switches] = Switches,
+    ) -> None:
+        """Loads the model at the first request, and again when the alias moves. `switches` are asked at each one."""
         self._lake = lake
         self._registry = registry
         self._settings = settings
         self._clock = clock
+        self._switches = switches
         self._lock = threading.Lock()
         self._loaded: tuple[int, Bundle] | None = None
 
@@ -82,7 +91,7 @@ class ChampionScorer:
         _check(parsed)
         version, bundle = self._bundle()
         with self._lake.reader() as reader:
-            scored = score_claims(bundle, reader, parsed.tables).claims
+            scored = score_claims(bundle, reader, parsed.tables, switches=self._switches()).claims
             snapshot = reader.snapshot
         order = {key: place for place, key in enumerate(parsed.tables["encounter"].select("ma_cskcb", "ma_lk").rows())}
         rows = sorted(scored.iter_rows(named=True), key=lambda row: order[row["ma_cskcb"], row["ma_lk"]])

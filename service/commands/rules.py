@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -152,3 +152,106 @@ def _show(console: Console, found: Rehearsal, title: str) -> None:
 
 def _cell(value: object) -> object:
     return f"{value:,.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+
+
+@command.command("switch")
+@click.argument("rule_id")
+@click.option("--state", type=click.Choice(["on", "shadow", "off"]), required=True, help="Trạng thái / state.")
+@click.option("--province", help="Mã tỉnh; mặc định: mọi tỉnh / province code; default: everywhere.")
+@click.option("--by", required=True, help="Người quyết định / who decides.")
+@click.option("--reason", required=True, help="Lý do / why.")
+@json_option
+def switch(
+    rule_id: str, state: Literal["on", "shadow", "off"], province: str | None, by: str, reason: str, as_json: bool
+) -> None:
+    r"""Bật, tắt, hoặc cho một quy tắc chạy ngầm / turn a rule on, off or into shadow (counted, not shown).
+
+    Có hiệu lực từ lượt chấm sau / holds from the next run on.
+
+    \b
+    Ví dụ / Example:
+      minhbach rules switch EXAM-02 --state shadow --province 97 --by "T. An" --reason "đang rà soát danh mục giá"
+    """
+    app, console = start(as_json)
+    event = app.rule_desk.switch(rule_id, state, by=by, reason=reason, province=province)
+    console.result(
+        {"rule": event.rule, "state": event.state, "province": event.province, "by": event.by, "at": event.at}
+    )
+
+
+@command.command("switches")
+@json_option
+def switches(as_json: bool) -> None:
+    """Quy tắc nào đang tắt, chạy ngầm, miễn trừ / what is off, in shadow or snoozed, and who did it."""
+    app, console = start(as_json)
+    turned = [
+        {"rule": e.rule, "province": e.province, "state": e.state, "by": e.by, "reason": e.reason, "at": e.at}
+        for e in app.rule_desk.switches()
+    ]
+    snoozed = [
+        {
+            "id": s.id, "rule": s.rule, "level": s.level, "entity": s.entity, "until": s.until, "in_force": s.in_force,
+            "asked_by": s.asked_by, "approved_by": s.approved_by, "ended_by": s.ended_by, "reason": s.reason,
+        }
+        for s in app.rule_desk.snoozes()
+    ]  # fmt: skip
+
+    def show() -> None:
+        for title, rows in (
+            (console.text("Công tắc", "Switches"), turned),
+            (console.text("Miễn trừ", "Snoozes"), snoozed),
+        ):
+            if rows:
+                console.table(list(rows[0]), [list(row.values()) for row in rows], title=title)
+
+    console.result({"in_force": app.rule_desk.in_force().as_json(), "switches": turned, "snoozes": snoozed}, show)
+
+
+@command.command("snooze")
+@click.argument("rule_id")
+@click.argument("level", type=click.Choice(["claim", "patient", "doctor", "facility"]))
+@click.argument("entity")
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Ngày ra viện cuối / last discharge day."
+)
+@click.option("--by", required=True, help="Người đề nghị / who asks.")
+@click.option("--reason", required=True, help="Lý do / why.")
+@json_option
+def snooze(
+    rule_id: str, level: Literal["claim", "patient", "doctor", "facility"], entity: str, until: datetime, by: str,
+    reason: str, as_json: bool,
+) -> None:  # fmt: skip
+    r"""Đề nghị quy tắc bỏ qua một đối tượng đến một ngày / ask a rule to leave an entity alone until a day.
+
+    Chỉ có hiệu lực khi người thứ hai duyệt / holds once a second person approves (`rules approve`).
+
+    \b
+    Ví dụ / Example:
+      minhbach rules snooze BED-01 facility 97001 --until 2026-12-31 --by "T. An" --reason "phần mềm đang sửa"
+    """
+    app, console = start(as_json)
+    found = app.rule_desk.ask_snooze(rule_id, level, entity, until=until.date(), by=by, reason=reason)
+    console.result({"id": found.id, "rule": found.rule, "entity": found.entity, "in_force": found.in_force})
+
+
+@command.command("approve")
+@click.argument("snooze_id", type=int)
+@click.option("--by", required=True, help="Người duyệt, khác người đề nghị / who approves, another person.")
+@json_option
+def approve(snooze_id: int, by: str, as_json: bool) -> None:
+    """Duyệt một miễn trừ / approve a snooze."""
+    app, console = start(as_json)
+    found = app.rule_desk.approve(snooze_id, by=by)
+    console.result({"id": found.id, "rule": found.rule, "entity": found.entity, "in_force": found.in_force})
+
+
+@command.command("end")
+@click.argument("snooze_id", type=int)
+@click.option("--by", required=True, help="Ai / who.")
+@click.option("--reason", required=True, help="Lý do / why.")
+@json_option
+def end(snooze_id: int, by: str, reason: str, as_json: bool) -> None:
+    """Kết thúc hoặc từ chối một miễn trừ / end or refuse a snooze."""
+    app, console = start(as_json)
+    found = app.rule_desk.end(snooze_id, by=by, reason=reason)
+    console.result({"id": found.id, "rule": found.rule, "entity": found.entity, "in_force": found.in_force})

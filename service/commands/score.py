@@ -59,6 +59,7 @@ def score_claims(
             since=since.date() if since else None,
             until=until.date() if until else None,
             everything=everything,
+            switches=app.rule_desk.in_force(),
             progress=lambda _, done, total: told(done, total),
         )
     return {

@@ -197,3 +197,41 @@ class ModelEventRow(Base):
     by: Mapped[str]
     reason: Mapped[str]
     at: Mapped[datetime] = mapped_column(index=True)
+
+
+class RuleSwitchRow(Base):
+    """A rule turned on, off or into shadow, in one province or in all. Append only: the newest one holds."""
+
+    __tablename__ = "rule_switch"
+    __table_args__ = (CheckConstraint("state IN ('on', 'shadow', 'off')", name="state"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rule: Mapped[str] = mapped_column(String(32), index=True)
+    province: Mapped[str | None] = mapped_column(String(2))
+    state: Mapped[str] = mapped_column(String(8))
+    by: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class RuleSnoozeRow(Base):
+    """A rule asked to leave an entity alone until a day; it does so once a second person agrees, until it is ended."""
+
+    __tablename__ = "rule_snooze"
+    __table_args__ = (
+        CheckConstraint("level IN ('claim', 'patient', 'doctor', 'facility')", name="level"),
+        CheckConstraint("approved_by IS NULL OR approved_by <> asked_by", name="two_people"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rule: Mapped[str] = mapped_column(String(32), index=True)
+    level: Mapped[str] = mapped_column(String(16))
+    entity: Mapped[str]
+    until: Mapped[date]
+    reason: Mapped[str]
+    asked_by: Mapped[str]
+    asked_at: Mapped[datetime]
+    approved_by: Mapped[str | None]
+    approved_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
