@@ -418,6 +418,35 @@ class RuleList(Shape):
     items: list[Rule]
 
 
+class RuleEfficacy(Shape):
+    """How a rule earns its place in the newest ranking. Shares lie between 0 and 1, money is VND."""
+
+    rule: str = Field(description="id@version")
+    scheme: str
+    severity: str
+    title_vi: str
+    title_en: str
+    claims: int
+    amount: float
+    shadow_claims: int = Field(description="named, but kept back by a switch or a snooze")
+    facilities: int
+    decided: int = Field(description="lines or claims it named that a concluded case decided")
+    confirmed: float | None
+    confirmed_low: float | None = Field(description="95 % Wilson interval")
+    confirmed_high: float | None
+    alone: int = Field(description="claims that no other rule names")
+    most_like: str | None
+    most_like_share: float | None
+    months: list[int]
+    standing: str = Field(description="new, earning, propose_shadow or silent")
+
+
+class RuleBoard(Shape):
+    """Every rule, most money first."""
+
+    items: list[RuleEfficacy]
+
+
 class QualityMonth(Shape):
     """What was sent for one month of discharge, and what was wrong with it."""
 

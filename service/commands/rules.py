@@ -10,6 +10,7 @@ import click
 from service.console import json_option, start
 
 if TYPE_CHECKING:
+    from models.efficacy import Efficacy
     from models.rehearsal import Rehearsal
     from service.console import Console
 
@@ -255,3 +256,46 @@ def end(snooze_id: int, by: str, reason: str, as_json: bool) -> None:
     app, console = start(as_json)
     found = app.rule_desk.end(snooze_id, by=by, reason=reason)
     console.result({"id": found.id, "rule": found.rule, "entity": found.entity, "in_force": found.in_force})
+
+
+@command.command("board")
+@json_option
+def board(as_json: bool) -> None:
+    r"""Hiệu quả từng quy tắc: số hồ sơ, tiền, tỷ lệ được xác nhận / what each rule names and how much is confirmed.
+
+    \b
+    Ví dụ / Example:
+      minhbach rules board
+    """
+    from service.rule_board import rule_board
+
+    app, console = start(as_json)
+    with app.lake.reader() as reader:
+        found = rule_board(app.lake, reader, app.cases)
+    text = console.text
+    heads = [
+        "id", text("Hồ sơ", "claims"), text("Chạy ngầm", "shadow"), "VND", text("Đã quyết", "decided"),
+        text("Xác nhận", "confirmed"), text("Riêng", "alone"), text("Giống nhất", "most like"),
+        text("6 tháng", "6 months"), text("Đề xuất", "standing"),
+    ]  # fmt: skip
+
+    def share(e: Efficacy) -> str:
+        if e.confirmed is None:
+            return "–"
+        return f"{e.confirmed:.0%} ({e.confirmed_low:.0%}–{e.confirmed_high:.0%})"
+
+    console.result(
+        {"rules": [e.as_json() for e in found]},
+        lambda: console.table(
+            heads,
+            [
+                (
+                    e.rule, e.claims, e.shadow_claims, f"{e.amount:,.0f}", e.decided, share(e), e.alone,
+                    f"{e.most_like} {e.most_like_share:.0%}" if e.most_like else "", " ".join(map(str, e.months)),
+                    e.standing,
+                )
+                for e in found
+                if e.standing != "silent"
+            ],
+        ),
+    )  # fmt: skip

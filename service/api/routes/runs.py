@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 from detectors.base import rules
 from service.api import shapes
 from service.api.access import AppDep, allowed
+from service.rule_board import rule_board
 
 MAY_READ_RUNS = Depends(allowed("runs.read"))
 MAY_READ_MODELS = Depends(allowed("models.read"))
@@ -38,3 +39,10 @@ def models(app: AppDep) -> shapes.Models:
 def all_rules() -> shapes.RuleList:
     """The rule catalogue."""
     return shapes.RuleList(items=[shapes.Rule.model_validate(rule) for rule in rules()])
+
+
+@router.get("/rules/board", dependencies=[MAY_READ_MODELS])
+def rules_board(app: AppDep) -> shapes.RuleBoard:
+    """What each rule names in the newest ranking, what was confirmed of it, and whom it repeats."""
+    found = rule_board(app.lake, app.reading.newest(), app.cases)
+    return shapes.RuleBoard(items=[shapes.RuleEfficacy.model_validate(each.as_json()) for each in found])
