@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("ingest", "fuzz", "worklist", "growth", "quality")
+NAMES = ("generate", "ingest", "fuzz", "worklist", "rules", "growth", "quality", "public")
 
 
 def main() -> int:
@@ -34,10 +34,19 @@ def main() -> int:
             if figure == "rankings":
                 for row in value:
                     table.add_row(name, f"{row['ranking']}: improper money found at 2 %", str(row["money_found_2%"]))
-            elif figure != "benchmark":
+            elif figure == "money_at_2%_over_best_baseline":
+                for world in value:
+                    said = f"{world['ratio']} ({world['low']}–{world['high']}) over {world['best_baseline']}"
+                    table.add_row(name, figure, said)
+            elif figure != "benchmark" and not _nested(value):
                 table.add_row(name, figure, str(value))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
     return 0
+
+
+def _nested(value: object) -> bool:
+    """Whether a figure is a table or curve of its own: it is in the JSON file, not in the one table."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(row, dict) for row in value))
 
 
 if __name__ == "__main__":

@@ -166,6 +166,7 @@ class Settings(BaseSettings):
 
 def load_settings(**given: object) -> Settings:
     """Settings of this process, `given` values first. Raises BadSettings, naming the setting, never its value."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # no network but what is configured
     path = os.environ.get(CONFIG_VARIABLE)
     if path and not Path(path).is_file():
         raise BadSettings(

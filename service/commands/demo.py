@@ -45,7 +45,7 @@ def command(no_serve: bool, encounters: int, seed: int, port: int | None, as_jso
         train_model(app, console, seed=seed)
     score = score_claims(app, console)
     top = _top(app)
-    quality = evaluate_run(app, source / "truth", run_id=score["run_id"], seed=seed)
+    quality = evaluate_run(app, source / "truth", run_id=score["run_id"], seed=seed, learners=False)
     password = _account(app)
     console.result(
         {"generated": report, "score": score, "top": top, "quality": quality["rankings"]},
