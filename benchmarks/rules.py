@@ -1,7 +1,7 @@
 """All rules over a year of claims: time, memory, growth, how often they speak where nothing is wrong, what they hit.
 
 `python -m benchmarks rules`. Three worlds: claims with schemes at two sizes (time and memory, in a process of its own
-each), and honest, tidy claims (false signs). The baseline of time is one plain pass that sums the money of the same lines.
+each), and honest, tidy claims (false signs). The baseline of time is one plain pass that sums the money of the lines.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ with lake.reader() as reader:
     reader.pl("select sum(t_bhtt) from (select t_bhtt from drug_line union all select t_bhtt from service_line)")
     plain = perf_counter() - begun
     targets = reader.pl(
-        "select ma_cskcb, ma_lk, version, patient_id, ngay_vao from claimed_encounter order by ngay_vao, ma_cskcb, ma_lk"
+        "select ma_cskcb, ma_lk, version, patient_id, ngay_vao from claimed_encounter "
+        "order by ngay_vao, ma_cskcb, ma_lk"
     )
     seconds = loading = 0.0
     hits = []

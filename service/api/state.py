@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from service.db.engine import Database
     from service.model_history import ModelHistory
     from service.reading import Reading
+    from service.rule_desk import RuleDesk
     from service.settings import Settings
 
 ScoredClaim = Mapping[str, Any]
@@ -48,5 +49,6 @@ class AppState:
     accounts: Accounts
     cases: CaseStore
     models: ModelHistory
+    rule_desk: RuleDesk
     scorer: Scorer | None  # none: no model was trained yet
     clock: Clock

@@ -36,7 +36,7 @@ def send(client: TestClient, path: str, **fields: str) -> int:
 
 def test_without_a_session_every_page_leads_to_sign_in_and_back(site: SmallService) -> None:
     client = site.client()
-    for path in ("/", "/audit", "/runs", "/models", "/account", "/claims/98001/L000000"):
+    for path in ("/", "/audit", "/runs", "/models", "/rules", "/rules/BED-01", "/account", "/claims/98001/L000000"):
         answer = client.get(path, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in"), path
     answer = client.get("/?flagged=1", headers={"HX-Request": "true"})
@@ -116,7 +116,7 @@ def test_what_people_write_is_shown_as_text(site: SmallService) -> None:
 def test_nothing_on_a_page_needs_what_the_content_policy_forbids(site: SmallService) -> None:
     _, path = flagged(site, 0)
     client, _ = site.signed_in("hoa")
-    for address in ("/", path, "/audit", "/runs", "/models", "/account"):
+    for address in ("/", path, "/audit", "/runs", "/models", "/rules", "/rules/BED-01", "/account"):
         answer = client.get(address)
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|https?://", answer.text), address

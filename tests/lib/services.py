@@ -29,6 +29,7 @@ from service.cases.store import CaseStore
 from service.db.engine import Database
 from service.model_history import ModelHistory
 from service.reading import Reading
+from service.rule_desk import RuleDesk
 from service.settings import load_settings
 from tests.lib.scored import scored_lake
 
@@ -119,6 +120,7 @@ def small_service(
         accounts=accounts,
         cases=CaseStore(database, lambda: NOW),
         models=models,
+        rule_desk=RuleDesk(database, lambda: NOW),
         scorer=EchoScorer(),
         clock=lambda: NOW,
     )

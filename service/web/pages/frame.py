@@ -187,6 +187,7 @@ class Visit:
             ("nav.audit", "/audit", "cases.read"),
             ("nav.runs", "/runs", "runs.read"),
             ("nav.models", "/models", "models.read"),
+            ("nav.rules", "/rules", "models.read"),
         )
         return tuple(
             NavItem(self.t(key), href, here == href or here.startswith("/claims/" if href == "/" else f"{href}/"))
