@@ -5,22 +5,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import math
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
-from data.synthetic import cataloguing
 from data.synthetic.arrivals import Arrivals
 from data.synthetic.care import Care
+from data.synthetic.cataloguing import Books
 from data.synthetic.claims import INPATIENT, OUTPATIENT, Visit, price
 from data.synthetic.clock import DAY, Clock
+from data.synthetic.deed import Scheme
 from data.synthetic.dice import Dice
 from data.synthetic.envelope import Post
-from data.synthetic.injection import Underworld
+from data.synthetic.injection import Underworld, all_decoys, all_schemes
+from data.synthetic.shelf import Shelf
 from data.synthetic.truth import Truth
-from data.synthetic.world import World, build
+from data.synthetic.world import Numbers, World, build
 
+REGION = 20_000  # most encounters a month in one region of the country
+MANIFEST = "generated.json"
+MOST_REGIONS = 10  # the three-digit numbers of facilities are enough for so many
 ZERO_BUG = 0.25  # share of its claims in which faulty software repeats a line without cost
 
 
@@ -44,25 +53,124 @@ def generate(
     months: int,
     seed: int,
     until: date = date(2026, 9, 30),
+    layout: Literal["xml", "parquet"] = "xml",
+    only: Sequence[str] | None = None,
+    thick: float = 1.0,
+    plain: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> GenerateReport:
     """Write `encounters` claims of the `months` up to `until` into `out`: `xml/`, `catalogues/`, `truth/`.
 
-    Works month by month and holds only one month of claims. `progress` is called with (done, all) encounters.
+    Args:
+        out: Folder. What an earlier run wrote there is replaced; anything else is left alone.
+        encounters: Claims in all. Beyond `REGION` a month the country has several regions, made one after another, so
+            memory does not grow: it holds one region's people and one month of its claims.
+        months: Calendar months of the period.
+        seed: The same seed gives the same bytes.
+        until: Last day of the period.
+        layout: `xml`: envelopes as hospitals send them; `parquet`: `out/parquet`, one file a table, official fields.
+        only: Ids of the schemes to inject; all when None.
+        thick: Times the usual share of improper claims; for tests and studies of one scheme.
+        plain: Honest and tidy claims only: no scheme, no decoy, no faulty software.
+        progress: Called with (done, all) encounters.
+
+    Raises:
+        ValueError: A number is too small or a scheme unknown.
+        FileExistsError: `out` holds folders of these names that were not generated.
     """
     if encounters < 1 or months < 1:
         raise ValueError(f"encounters ({encounters}) and months ({months}) must be at least 1")
+    chosen = [] if plain else [s for s in all_schemes() if only is None or s.id in only]
+    if not plain and only is not None and (unknown := set(only) - {s.id for s in chosen}):
+        known = ", ".join(s.id for s in all_schemes())
+        raise ValueError(f"unknown scheme(s) {', '.join(sorted(unknown))}; known: {known}")
     clock = Clock.of(months, until)
-    world = build(clock, seed=seed, monthly=encounters / months)
-    care = Care(world, Dice(seed, 2))
+    _clear(out)
+    asked = {"encounters": encounters, "months": months, "seed": seed, "until": until.isoformat(), "layout": layout,
+             "schemes": [s.id for s in chosen], "share": thick, "plain": plain}  # fmt: skip
+    (out / MANIFEST).write_text(json.dumps(asked, indent=1) + "\n", encoding="utf-8")
+    post = Post(out / "xml", clock, Dice(seed, 5)) if layout == "xml" else Shelf(out / "parquet", clock)
+    truth, books = Truth(), Books(out / "catalogues", clock)
+    tally = _Tally(encounters, progress)
+    used = Numbers()
+    shares = _regions(encounters, months)
+    for region, share in enumerate(shares):
+        world = build(clock, seed=seed, monthly=share / months, region=region, used=used)
+        _region(world, region, share, chosen, post, truth, tally, thick=thick, plain=plain)
+        books.add(world)
+        used = used.after(world)
+    post.close()
+    catalogues = books.close()
+    truth.write(out / "truth")
+    return GenerateReport(
+        encounters=tally.made,
+        drug_lines=tally.drugs,
+        service_lines=tally.services,
+        files=post.files + catalogues + 3,
+        improper_claims=sum(bool(s) for s in truth.schemes),
+        improper_share_of_money=truth.improper_money / truth.money if truth.money else 0.0,
+        schemes=dict(sorted(truth.counts.items())),
+    )
+
+
+def _clear(out: Path) -> None:
+    """Make room: only what an earlier run wrote is removed, told by its manifest."""
+    ours = [out / name for name in ("xml", "parquet", "catalogues", "truth")]
+    if not (out / MANIFEST).exists() and (there := [p for p in ours if p.exists()]):
+        raise FileExistsError(f"{there[0]} is there already and was not generated")
+    for folder in ours:
+        shutil.rmtree(folder, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _regions(encounters: int, months: int) -> list[int]:
+    """Claims of each region of the country, nearly equal."""
+    count = min(MOST_REGIONS, max(1, math.ceil(encounters / months / REGION)))
+    return [encounters * (n + 1) // count - encounters * n // count for n in range(count)]
+
+
+@dataclass(slots=True)
+class _Tally:
+    wanted: int
+    progress: Callable[[int, int], None] | None
+    made: int = 0
+    drugs: int = 0
+    services: int = 0
+
+    def count(self, visit: Visit) -> None:
+        drugs = sum(line.item.table == 2 for line in visit.lines)
+        self.made += 1
+        self.drugs += drugs
+        self.services += len(visit.lines) - drugs
+        if self.progress and (self.made % 200 == 0 or self.made == self.wanted):
+            self.progress(self.made, self.wanted)
+
+
+def _region(
+    world: World,
+    region: int,
+    encounters: int,
+    chosen: Sequence[Scheme],
+    post: Post | Shelf,
+    truth: Truth,
+    tally: _Tally,
+    *,
+    thick: float,
+    plain: bool,
+) -> None:
+    """Live through the months of one region and send its claims."""
+    clock, seed = world.clock, world.seed
+    care = Care(world, Dice(seed, region, 2))
     arrivals = Arrivals(world, care, care.dice)
-    schemers = Underworld(care, Dice(seed, 3))
-    post = Post(out / "xml", clock, world.facilities, Dice(seed, 5))
-    quirks = Dice(seed, 6)
-    truth = Truth()
-    drug_lines = service_lines = made = 0
+    decoys = () if plain else all_decoys()
+    schemers = Underworld(care, Dice(seed, region, 3), expected=encounters, schemes=chosen, decoys=decoys, thick=thick)
+    quirks = Dice(seed, region, 6)
+    if plain:
+        for f in world.facilities:
+            f.zero_bug = False
+    post.open_region(world.facilities)
+    made = 0
     waiting: list[Visit] = []
-    count = len(clock.months)
     targets = _targets(clock, world, encounters)
     for index, (_, end) in enumerate(clock.months):
         quota = targets[index] - made
@@ -75,31 +183,14 @@ def generate(
         made += len(visits)
         waiting.extend(visits)
         waiting.sort(key=lambda v: (v.left, v.facility.index, v.patient.index))
-        last = index == count - 1
+        last = index == len(clock.months) - 1
         due = [v for v in waiting if last or v.left < end * DAY]
         waiting = [] if last else [v for v in waiting if v.left >= end * DAY]
-        for n, visit in enumerate(due):
+        for visit in due:
             truth.add(visit, post.send(visit))
-            drugs = sum(line.item.table == 2 for line in visit.lines)
-            drug_lines += drugs
-            service_lines += len(visit.lines) - drugs
-            if progress and n % 200 == 0:
-                progress(made - len(waiting) - len(due) + n, encounters)
+            tally.count(visit)
         post.close_month(last=last)
         _forget(world, end)
-    catalogues = cataloguing.write(world, out / "catalogues")
-    truth.write(out / "truth")
-    if progress:
-        progress(made, encounters)
-    return GenerateReport(
-        encounters=made,
-        drug_lines=drug_lines,
-        service_lines=service_lines,
-        files=post.files + catalogues + 2,
-        improper_claims=sum(bool(s) for s in truth.schemes),
-        improper_share_of_money=truth.improper_money / truth.money if truth.money else 0.0,
-        schemes=dict(sorted(truth.counts.items())),
-    )
 
 
 def _targets(clock: Clock, world: World, encounters: int) -> list[int]:
@@ -134,7 +225,7 @@ def _trim(visits: list[Visit], quota: int, dice: Dice) -> list[Visit]:
     surplus = len(visits) - quota
     if surplus <= 0:
         return visits
-    ordinary = [n for n, v in enumerate(visits) if v.kind == OUTPATIENT and v.label == "normal"]
+    ordinary = [n for n, v in enumerate(visits) if v.kind == OUTPATIENT and v.label == "normal" and not v.keep]
     gone = set(dice.sample(ordinary, surplus))
     return [v for n, v in enumerate(visits) if n not in gone]
 

@@ -49,7 +49,8 @@ class Arrivals:
         epidemic = index == self.world.epidemic_month
         visits: list[Visit] = []
         for n, patient in enumerate(self.world.dialysis):
-            visit = self.care.dialysis(self.world.facilities[patient.home], patient, first, end - 1, odd=n % 2 == 1)
+            home = self.world.facilities[patient.home]
+            visit = self.care.dialysis(home, patient, max(first, home.opens), end - 1, odd=n % 2 == 1)
             if visit is not None:
                 visits.append(visit)
         weights = [
@@ -100,9 +101,10 @@ class Arrivals:
             if supplied > day + 1 and patient.last_stay < patient.last_visit:
                 self._appoint(patient, supplied)
                 continue
-            visit = self.care.refill(self.world.facilities[patient.home], patient, arrive)
+            home = self.world.facilities[patient.home]
+            visit = self.care.refill(home, patient, arrive) if day >= home.opens else None
             if visit is None:
-                self._appoint(patient, day + 1)
+                self._appoint(patient, max(day + 1, home.opens))
                 continue
             visits.append(visit)
             self._appoint(patient, max(visit.return_day - 1, day + 30) + self.dice.between(1, 4))
@@ -138,7 +140,7 @@ class Arrivals:
         places, totals = self._places["stay"]
         for _ in range(12):
             f = dice.weighted(places, totals)
-            patient = self._somebody(f, day, stay=True)
+            patient = self._somebody(f, day, stay=True) if day >= f.opens else None
             if patient is None:
                 continue
             plan = self._complaint(
@@ -152,7 +154,7 @@ class Arrivals:
             arrive = day * DAY + dice.between(0, DAY - 1) if emergency else self._arrival(day)
             visit = self.care.inpatient(f, patient, plan, arrive, emergency=emergency, last_day=self.clock.days - 1)
             if visit is not None:
-                patient.free_from = visit.left // DAY + QUIET_DAYS
+                patient.free_from = max(patient.free_from, visit.left // DAY + QUIET_DAYS)
                 visits.append(visit)
                 return
 
@@ -167,7 +169,7 @@ class Arrivals:
         arrivals = sorted(self._arrival(day) for _ in range(wanted))
         for arrive in arrivals:
             f = dice.weighted(places, totals)
-            if closed and not f.saturday:
+            if (closed and not f.saturday) or day < f.opens:
                 continue
             when = day * DAY + min(arrive % DAY, 10 * 60 + dice.between(0, 40)) if closed else arrive
             patient = self._somebody(f, day, stay=False)

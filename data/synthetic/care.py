@@ -16,6 +16,7 @@ from data.synthetic.world import (
     BACK,
     CLOSE,
     LUNCH,
+    NEVER,
     OPEN,
     Doctor,
     Facility,
@@ -38,6 +39,8 @@ FINDINGS = ("Hình ảnh trong giới hạn bình thường", "Không thấy b�
             "Có tổn thương, đề nghị kết hợp lâm sàng", "Theo dõi thêm")  # fmt: skip
 FINDING_TOTALS = (0.3, 0.5, 0.75, 0.93, 1.0)
 STATES = ("tỉnh, tiếp xúc tốt", "tỉnh, còn mệt", "tỉnh, đỡ mệt", "ăn uống được", "ngủ được", "còn đau ít", "đỡ đau")
+SICK_LEAVE = 0.08  # of acute visits of employed people
+TRANSFERRED = 0.05  # of short stays without surgery
 EXTRA_EXAMS = ("exam_ent", "exam_eye", "exam_derm", "exam_dent", "exam_surg")
 
 
@@ -47,14 +50,14 @@ class Care:
     def __init__(self, world: World, dice: Dice) -> None:
         self.world, self.dice, self.clock = world, dice, world.clock
         self.services, self.drugs, self.supplies = services(), drugs(), supplies()
-        self._serial = 0
+        self._slips = 0
 
     # Pieces
 
     def line(self, f: Facility, item: Item, quantity: int, ordered: int, done: int, result: int, doctor: str,
              performer: str, department: str, dose: str = "") -> Line:  # fmt: skip
         """A line at the facility's price."""
-        return Line(item, quantity, f.price(item), ordered, done, result, doctor, performer, department, dose)
+        return Line(item, quantity, f.price(item, ordered), ordered, done, result, doctor, performer, department, dose)
 
     def values(self, line: Line) -> None:
         """Give a test its result."""
@@ -84,10 +87,10 @@ class Care:
              *, free_choice: bool = False) -> Line | None:  # fmt: skip
         """Order a test at `moment`; None when this place cannot do it before `limit` or it was done lately."""
         item = self.services[key]
-        machines = f.machines.get(item.kind)
+        dice, day = self.dice, moment // DAY
+        machines = [m for m in f.machines.get(item.kind, ()) if m.works(day)]
         if not machines:
             return None
-        dice, day = self.dice, moment // DAY
         if not free_choice:
             wait = 92 if key == "hba1c" else 31 if item.kind in SPACED else 0
             name = (
@@ -209,6 +212,7 @@ class Care:
         return Visit(
             f, patient, disease, kind, route[0], route[1], start, start, start, doctor,
             weight=self._weight(patient), phone=patient.phone, secondary=self.secondary(patient, disease),
+            injury=disease.injury,
         )  # fmt: skip
 
     def wanted(self, orders: Iterable[Order], factor: float) -> list[Order]:
@@ -253,6 +257,8 @@ class Care:
                 if line is not None:
                     visit.lines.append(line)
         visit.left = visit.end = ready + dice.between(4, 18)
+        if patient.employer and dice.hit(SICK_LEAVE):
+            visit.leave = dice.weighted((1, 2, 3, 5), (0.35, 0.7, 0.92, 1.0))
         self.note(visit, first.result, doctor.code)
         patient.last_visit = visit.left
         return visit
@@ -263,6 +269,7 @@ class Care:
             line = self.test(f, visit, order.key, moment, doctor.code, doctor.department, limit)
             if line is not None:
                 visit.lines.append(line)
+                self._contrast(visit, f, line)
         for order in self.wanted(disease.procedures, 1.0):
             item = self.services[order.key]
             done = max(line.result for line in visit.lines) + self.dice.between(3, 10)
@@ -281,6 +288,15 @@ class Care:
                     f"{doctor.code};{nurse}",
                     doctor.department,
                 )
+            )
+
+    def _contrast(self, visit: Visit, f: Facility, picture: Line) -> None:
+        """The agent of a picture taken with contrast."""
+        if picture.item.kind in ("ct", "mri") and picture.item.key.endswith("_c"):
+            key = "gado" if picture.item.kind == "mri" else "iohex"
+            item, order = self.drugs[key], Order(key, 1)
+            visit.lines.append(
+                self.drug_line(f, visit.patient, item, order, picture.done, picture.doctor, picture.department, 1)
             )
 
     def refill(self, f: Facility, patient: Patient, arrive: int) -> Visit | None:
@@ -353,14 +369,15 @@ class Care:
         begin = OPEN + 5 + shift * 350
         visit = self._visit(f, patient, disease, EPISODE, days[0] * DAY + begin + dice.between(0, 6), doctor,
                             self.route(f, patient, first, emergency=False, stay=False))  # fmt: skip
-        machine = f.machines["dialysis"][(patient.index // 4) % len(f.machines["dialysis"])].code
+        machines = f.machines["dialysis"]
         epo_filter = self.supplies["filter"]
         for day in days:
             start = day * DAY + begin + dice.between(15, 30)
             nurse = dice.pick(f.nurses).code
             end = start + dice.between(232, 248)
             session = self.line(f, item, 1000, start - 8, start, end, doctor.code, nurse, "K03")
-            session.machine = machine
+            able = [m for m in machines if m.works(day)] or machines
+            session.machine = able[(patient.index // 4) % len(able)].code
             visit.lines.append(session)
             visit.lines.append(self.line(f, epo_filter, 1000, start - 8, start, start, doctor.code, "", "K03"))
         for order in self.wanted(disease.tests, 1.0):
@@ -432,6 +449,7 @@ class Care:
             line = self.test(f, visit, order.key, at, doctor.code, where, visit.end - 90)
             if line is not None:
                 visit.lines.append(line)
+                self._contrast(visit, f, line)
 
     def _discharge(self, visit: Visit, plan: Stay, nights: int, icu_days: int) -> None:
         dice, patient = self.dice, visit.patient
@@ -439,11 +457,32 @@ class Care:
         grave = icu_days > 2 and dice.hit(0.08)
         visit.result = 6 if grave else 1 if plan.surgery and dice.hit(0.4) else 2
         visit.discharge = 4 if grave else 1
+        frail = patient.age(visit.start // DAY) >= 55 and not plan.surgery and nights >= 3
+        frail = frail and visit.ward in ("K02", "K03", "K04")
+        died = (frail or grave) and not patient.chronic and patient.cancer is None
+        if died and dice.hit(0.4 if grave else 0.02):
+            visit.result, visit.discharge = 5, 1
+            visit.lines = [
+                x for x in visit.lines if x.item.table != 2 or x.ordered <= visit.end - 75
+            ]  # nothing to take home
+            patient.free_from = NEVER
+        above = [f for f in self.world.facilities if f.level == "r"] if visit.facility.level in "dv" else []
+        if not grave and visit.result != 5 and above and not plan.surgery and nights <= 4 and dice.hit(TRANSFERRED):
+            visit.result, visit.discharge, visit.sent_to = 3, 2, dice.pick(above).code
+            visit.slip = self.slip(visit.facility)
+        if visit.facility.level == "r" and visit.route == "1.5" and patient.home != visit.facility.index:
+            home = self.world.facilities[patient.home]
+            visit.sent_from, visit.slip = home.code, self.slip(home)
         if plan.rare or icu_days >= 6 or nights >= 21:
             visit.label = "legit_outlier"
         patient.last_visit = patient.last_stay = visit.end
         if plan.surgery or plan.code.startswith("O8"):
             patient.done.add(plan.code)
+
+    def slip(self, f: Facility) -> str:
+        """Number of a referral slip written by a facility."""
+        self._slips += 1
+        return f"{self._slips % 100_000:05d}/{f.code}"
 
     def _supply(self, visit: Visit, f: Facility, order: Order, moment: int, doctor: str, department: str) -> None:
         item = self.supplies[order.key]
@@ -464,6 +503,8 @@ class Care:
             visit.lines.append(line)
         if not plan.surgery:
             return
+        for order in self.wanted(plan.procedures, 1.0):
+            self._second(visit, f, order, main)
         key = main.item.key
         companions = {"trocar": key.endswith("_l"), "mesh": key == "s_hernia_h"}
         for order in self.wanted(plan.supplies, 1.0):
@@ -475,6 +516,15 @@ class Care:
             elif order.key == "stent" and dice.hit(0.3):
                 used = Order("stent", 1, 2)
             self._supply(visit, f, used, main.done, main.doctor, visit.ward)
+
+    def _second(self, visit: Visit, f: Facility, order: Order, main: Line) -> None:
+        """A second operation in the session, by the same team: half its price."""
+        item, start = self.services[order.key], main.result + 1
+        end = start + int(item.minutes * (0.4 + 0.2 * self.dice.chance()))
+        if end < visit.end - 60:
+            line = self.line(f, item, 1000, main.ordered, start, end, main.doctor, main.performer, visit.ward)
+            line.service_ratio, line.anaesthesia = 50, main.anaesthesia
+            visit.lines.append(line)
 
     def _session(self, visit: Visit, f: Facility, plan: Stay) -> Line | None:
         """The planned procedure of a stay without surgery (delivery, chemotherapy)."""
@@ -520,7 +570,7 @@ class Care:
             if moment + 300 > visit.end:
                 return None
             for surgeon in self.dice.sample(team, len(team)):
-                at = surgeon.book(moment, item.minutes + 35, 22 * 60)
+                at = surgeon.book(moment, item.minutes + (70 if visit.disease.procedures else 35), 22 * 60)
                 if at is not None:
                     return surgeon, at
         return None

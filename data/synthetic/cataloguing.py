@@ -6,37 +6,60 @@ import csv
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from data.synthetic.care import BED
 from data.synthetic.clock import Clock
-from data.synthetic.world import CATALOGUE_KIND, MODALITIES, Doctor, Facility, World, drugs, services, supplies
+from data.synthetic.world import CATALOGUE_KIND, MODALITIES, Doctor, Facility, Item, World, drugs, services, supplies
 from data.synthetic.xmlout import registration, tender
 
+Rows = Iterable[tuple[Any, ...]]
 COMPONENT_MINUTES = {"exam": 6, "surg": 60, "rehab": 20}
 
 
-def write(world: World, out: Path) -> int:
-    """Write every catalogue; returns the number of files."""
-    out.mkdir(parents=True, exist_ok=True)
-    since = date(world.clock.first.year - 1, 1, 1).isoformat()
-    tables = {
-        "facilities": _facilities(world, since),
-        "staff": _staff(world, since),
-        "services": _services(world, since),
-        "drugs": _drugs(since),
-        "supplies": _supplies(since),
-        "machines": _machines(world, since),
-        "beds": _beds(world, since),
-        "tenders": _tenders(world),
-        "calendar": _calendar(world),
-    }
-    for name, rows in tables.items():
-        with (out / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(rows)
-    return len(tables)
+class Books:
+    """The catalogue files, filled region by region; what is the same everywhere is written once."""
+
+    def __init__(self, out: Path, clock: Clock) -> None:
+        self.out, self.clock = out, clock
+        self._started: set[str] = set()
+
+    def add(self, world: World) -> None:
+        """Write what this region has."""
+        since = date(self.clock.first.year - 1, 1, 1).isoformat()
+        tables = {
+            "facilities": _facilities(world, since),
+            "staff": _staff(world, since),
+            "services": _services(world, since),
+            "drugs": _drugs(since),
+            "supplies": _supplies(since),
+            "machines": _machines(world, since),
+            "beds": _beds(world, since),
+            "tenders": _tenders(world),
+            "cards": _cards(world),
+            "calendar": _calendar(world),
+        }
+        for name, rows in tables.items():
+            if name in EVERYWHERE and name in self._started:
+                continue
+            self._write(name, rows)
+
+    def close(self) -> int:
+        """The number of files written."""
+        return len(self._started)
+
+    def _write(self, name: str, rows: Rows) -> None:
+        self.out.mkdir(parents=True, exist_ok=True)
+        again = name in self._started
+        self._started.add(name)
+        with (self.out / f"{name}.csv").open("a" if again else "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            for n, row in enumerate(rows):
+                if n or not again:
+                    writer.writerow(row)
 
 
-Rows = Iterable[tuple[object, ...]]
+EVERYWHERE = ("drugs", "supplies", "calendar")
 
 
 def _facilities(world: World, since: str) -> Rows:
@@ -45,7 +68,12 @@ def _facilities(world: World, since: str) -> Rows:
     for f in world.facilities:
         tables = sum(len(team) for team in f.exams.values())
         yield (f.code, f.name, f.province, f.rank, f.tuyen, f.technical, f.kind, f.ownership,
-               f.planned * len(f.beds) or "", tables, "07:00", "17:00", f.lat, f.lon, since, "")  # fmt: skip
+               f.planned * len(f.beds) or "", tables, "07:00", "17:00", f.lat, f.lon,
+               _opened(world, f, since), "")  # fmt: skip
+
+
+def _opened(world: World, f: Facility, since: str) -> str:
+    return since if f.opens < 0 else world.clock.date_of(f.opens).isoformat()
 
 
 def staff_of(f: Facility) -> list[Doctor]:
@@ -88,8 +116,19 @@ def _services(world: World, since: str) -> Rows:
             minutes = COMPONENT_MINUTES.get(s.kind, s.minutes)
             limit = 1 if s.kind in ("surg", "deliver", "dialysis") else ""
             for code in codes:
-                yield (code, s.name, s.group, f.code, f.rank, f.price(s) // 1000, minutes or "", limit,
-                       int(s.kind in MODALITIES), since, "")  # fmt: skip
+                for price, first, last in _periods(world, f, s, since):
+                    yield (code, s.name, s.group, f.code, f.rank, price // 1000, minutes or "", limit,
+                           int(s.kind in MODALITIES), first, last)  # fmt: skip
+
+
+def _periods(world: World, f: Facility, s: Item, since: str) -> Rows:
+    """Price, first and last day of each price decision."""
+    if not f.new_prices:
+        yield (f.service_prices[s.index], since, "")
+        return
+    day = f.price_day
+    yield (f.service_prices[s.index], since, world.clock.date_of(day - 1).isoformat())
+    yield (f.new_prices[s.index], world.clock.date_of(day).isoformat(), "")
 
 
 def _drugs(since: str) -> Rows:
@@ -121,13 +160,30 @@ def _supplies(since: str) -> Rows:
 
 
 def _machines(world: World, since: str) -> Rows:
+    def day(number: int) -> str:
+        return world.clock.date_of(number).isoformat()
+
     yield ("ma_may", "ma_cskcb", "name", "kind", "capacity_per_day", "valid_from", "valid_to")
     for f in world.facilities:
         for kind, machines in f.machines.items():
             for m in machines:
                 shown = CATALOGUE_KIND.get(kind, "other")
                 capacity = {"us": 48, "xq": 58, "ct": 29, "mri": 19}.get(shown, "")
-                yield (m.code, f.code, f"Máy {MODALITIES[kind]}", shown, capacity, since, "")
+                first, last = m.down
+                spans = [(since, "")]
+                if last >= first:
+                    spans = [(since, day(first - 1)), (day(last + 1), "")]
+                for start, end in spans:
+                    yield (m.code, f.code, f"Máy {MODALITIES[kind]}", shown, capacity, start, end)
+
+
+def _cards(world: World) -> Rows:
+    yield ("ma_the_bhyt", "valid_from", "valid_to", "benefit", "ma_dkbd", "status", "deceased_on")
+    codes = [f.code for f in world.facilities]
+    for p in world.patients:
+        since, until = (f"{d[:4]}-{d[4:6]}-{d[6:]}" for d in (p.card_from, p.card_to))
+        died = "" if p.died is None else world.clock.date_of(p.died).isoformat()
+        yield (p.card, since, until, p.benefit, codes[p.home], "active" if p.died is None else "deceased", died)
 
 
 def _beds(world: World, since: str) -> Rows:
@@ -144,7 +200,7 @@ def _tenders(world: World) -> Rows:
         for f in world.facilities:
             for item in (*drugs().values(), *supplies().values()):
                 number = registration(item) if item.table == 2 else ""
-                price = f"{f.price(item) / 1000:.3f}"
+                price = f"{f.price(item, 0) / 1000:.3f}"
                 decision = tender(item, f.code, str(year))
                 yield (f.code, item.code, number, decision, price, 1_000_000, f"{year}-01-01", f"{year}-12-31")
 
@@ -156,3 +212,6 @@ def _calendar(world: World) -> Rows:
         yield (clock.date_of(day).isoformat(), "holiday", "", "Nghỉ lễ, Tết")
     start, _ = clock.months[world.epidemic_month]
     yield (clock.date_of(start).isoformat(), "epidemic", world.epidemic_province, "Dịch sốt xuất huyết")
+    decided = {(f.price_day, f.province) for f in world.facilities if f.new_prices}
+    for day, province in sorted(decided):
+        yield (clock.date_of(day).isoformat(), "price_change", province, "Giá dịch vụ mới")

@@ -6,6 +6,7 @@ from zero. `price` may be called again after any change to the lines.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,17 +40,19 @@ class Line:
     values: tuple[str, ...] = ()
     conclusion: str = ""
     serial: str = ""
+    tender: str = ""  # TT_THAU when it is not the facility's own of the year
+    package: str = ""  # GOI_VTYT of a supply; "" follows the item
+    source: int = 1  # NGUON_CTRA: 1 the insurance fund, 2 project, 3 programme, 4 other
+    asked: int = 0  # DON_GIA_BV in thousandths when the patient is asked for more than the approved price
+    other: int = 0  # hundredths of VND another payer says it paid (T_NGUONKHAC)
+    taken: int = 0  # hundredths of VND taken from the patient as co-payment beyond what is owed
     bv: int = 0
     bh: int = 0
     fund: int = 0
 
     def copy(self) -> Line:
         """Another line alike."""
-        return Line(
-            self.item, self.quantity, self.unit_price, self.ordered, self.done, self.result, self.doctor,
-            self.performer, self.department, self.dose, self.service_ratio, self.cover_ratio, self.bed, self.machine,
-            self.anaesthesia, self.values, self.conclusion, self.serial, self.bv, self.bh, self.fund,
-        )  # fmt: skip
+        return copy(self)
 
 
 @dataclass(slots=True)
@@ -77,10 +80,25 @@ class Visit:
     secondary: tuple[str, ...] = ()
     notes: list[tuple[int, str, str]] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    injury: int = 0  # MA_TAI_NAN
+    card: str = ""  # MA_THE_BHYT when it is not the person's own
+    card_to: str = ""  # GT_THE_DEN when it is not that of the card, yyyymmdd
+    blood: str = ""  # NHOM_MAU when it is not that of the card's owner
+    sent_from: str = ""  # MA_NOI_DI: facility that referred the person here
+    sent_to: str = ""  # MA_NOI_DEN: facility the person was transferred to
+    slip: str = ""  # GIAY_CHUYEN_TUYEN
+    leave: int = 0  # days of sick leave certified (XML11)
+    settled: str = ""  # yyyymm of NAM_QT and THANG_QT when it is not the month of leaving
+    percent_forced: int = 0  # MUC_HUONG stated whatever card and route say
+    stated_more: int = 0  # hundredths of VND by which the totals of XML1 exceed the sum of the lines
+    keep: bool = False  # needed by a deed: not left out to keep the number of claims
+    earlier: Visit | None = None  # the version of this claim that was sent first
     label: str = "normal"
     schemes: list[str] = field(default_factory=list)
+    decoy: str = ""
+    intensity: str = ""
     improper: int = 0  # hundredths of VND
-    actor: tuple[str, str] | None = None
+    blamed: tuple[tuple[str, str], ...] = ()  # (level, id) of those who did it
     percent: int = 0
     drugs_total: int = 0
     supplies_total: int = 0
@@ -113,6 +131,8 @@ def price(visit: Visit, clock: Clock) -> None:
         line.bv = bv = (2 * whole + 1_000_000) // 2_000_000
         cover = line.cover_ratio
         line.bh = bh = bv if cover == 100 else (2 * whole * cover + 100_000_000) // 200_000_000
+        if line.asked:
+            line.bv = bv = half_up(line.quantity * line.asked * line.service_ratio, 1_000_000)
         total_bv += bv
         total_bh += bh
         if line.item.table == 2:
@@ -124,7 +144,7 @@ def price(visit: Visit, clock: Clock) -> None:
         visit.route_percent == 100 and total_bh < clock.exemption_limits[max(0, visit.start // 1440)]
     ):
         benefit = 100
-    visit.percent = percent = benefit * visit.route_percent // 100
+    visit.percent = percent = visit.percent_forced or benefit * visit.route_percent // 100
     fund = 0
     for line in visit.lines:
         line.fund = line.bh if percent == 100 else (2 * line.bh * percent + 100) // 200

@@ -15,6 +15,11 @@ HOSO_PER_FILE = 100
 RESENT = 0.012  # share of claims sent again once they are paid
 
 
+def number(clock: Clock, day: int, sequence: int) -> str:
+    """MA_LK of a facility's claim: the day the person left and a running number."""
+    return f"{clock.day_texts[day][2:]}{sequence:07d}"
+
+
 @dataclass(slots=True)
 class _Outbox:
     waiting: list[str] = field(default_factory=list)
@@ -29,12 +34,16 @@ class _Outbox:
 class Post:
     """Prints visits in the order people left and writes the envelopes."""
 
-    def __init__(self, out: Path, clock: Clock, facilities: list[Facility], dice: Dice) -> None:
+    def __init__(self, out: Path, clock: Clock, dice: Dice) -> None:
         self.out, self.clock, self.dice = out, clock, dice
-        self.printer = Printer(clock, facilities)
+        self.files = 0
+        self.open_region([])
+
+    def open_region(self, facilities: list[Facility]) -> None:
+        """Take claims of these facilities from now on."""
+        self.printer = Printer(self.clock, facilities)
         self.facilities = facilities
         self.boxes = [_Outbox() for _ in facilities]
-        self.files = 0
 
     def send(self, visit: Visit) -> str:
         """Take a priced visit; returns its MA_LK."""
@@ -47,9 +56,11 @@ class Post:
             box.since = day
         box.last = max(box.last, day)
         box.sequence += 1
-        ma_lk = f"{self.clock.day_texts[day][2:]}{box.sequence:07d}"
+        ma_lk = number(self.clock, day, box.sequence)
         again = self.dice.hit(RESENT)
-        box.waiting.append(self.printer.hoso(visit, ma_lk, paid=not again))
+        first = visit.earlier or visit
+        again = again or first is not visit
+        box.waiting.append(self.printer.hoso(first, ma_lk, paid=not again))
         if again:
             box.unpaid.append(self.printer.hoso(visit, ma_lk, paid=True))
         return ma_lk
@@ -61,6 +72,9 @@ class Post:
                 self._write(f, box)
             if last and box.paid:
                 self._write(f, box)
+
+    def close(self) -> None:
+        """Every envelope was written with its month."""
 
     def _write(self, f: Facility, box: _Outbox) -> None:
         due = [*box.paid, *box.waiting]

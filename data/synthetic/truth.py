@@ -20,6 +20,8 @@ class Truth:
     schemes: list[list[str]] = field(default_factory=list)
     improper: list[float] = field(default_factory=list)
     kind: list[str] = field(default_factory=list)
+    intensity: list[str | None] = field(default_factory=list)
+    decoy: list[str | None] = field(default_factory=list)
     entities: defaultdict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
     money: int = 0
     improper_money: int = 0
@@ -32,16 +34,21 @@ class Truth:
         self.schemes.append(visit.schemes)
         self.improper.append(visit.improper / 100)
         self.kind.append(visit.label)
+        self.intensity.append(visit.intensity or None)
+        self.decoy.append(visit.decoy or None)
         self.money += visit.fund
         self.improper_money += visit.improper
         for scheme in visit.schemes:
             self.counts[scheme] += 1
-            self.entities["facility", visit.facility.code, scheme] += visit.improper
-            if visit.actor and visit.actor[0] == "doctor":
-                self.entities[(*visit.actor, scheme)] += visit.improper
+            for level, name in {("facility", visit.facility.code), *visit.blamed}:
+                self.entities[level, name, scheme] += visit.improper
 
     def write(self, out: Path) -> None:
-        """`claims.parquet` and `entities.parquet`. `is_fraud` marks every claim that carries a scheme."""
+        """`claims.parquet` and `entities.parquet`.
+
+        `is_fraud` marks every claim that carries a scheme; `intensity` says how boldly it was done, `decoy` what makes
+        an honest or faulty claim look like one. An entity's amount is that of the claims it took part in.
+        """
         out.mkdir(parents=True, exist_ok=True)
         pl.DataFrame(
             {
@@ -51,10 +58,13 @@ class Truth:
                 "schemes": self.schemes,
                 "improper_amount": self.improper,
                 "kind": self.kind,
+                "intensity": self.intensity,
+                "decoy": self.decoy,
             },
             schema={
                 "ma_cskcb": pl.String(), "ma_lk": pl.String(), "is_fraud": pl.Boolean(),
                 "schemes": pl.List(pl.String()), "improper_amount": pl.Float64(), "kind": pl.String(),
+                "intensity": pl.String(), "decoy": pl.String(),
             },
         ).write_parquet(out / "claims.parquet")  # fmt: skip
         rows = [(level, name, scheme, amount / 100) for (level, name, scheme), amount in sorted(self.entities.items())]

@@ -36,6 +36,8 @@ EQUIPMENT = {"c": (), "p": _CLINIC, "d": _DISTRICT, "v": (*_DISTRICT, "mri"), "r
 PRICE_FACTOR = {"DB": 1.12, "1": 1.08, "2": 1.0, "3": 0.95, "4": 0.92, "": 0.88}
 VOLUME = {"c": 0.12, "p": 0.20, "d": 0.38, "v": 0.20, "r": 0.10}
 HOMES = {"c": 0.25, "p": 0.20, "d": 0.40, "v": 0.13, "r": 0.02}
+NEVER = 10**9  # a day that does not come: somebody who died has no further visit
+KIN = 0.25  # share of people who live with somebody registered at the same place
 OPEN, LUNCH, BACK, CLOSE = 7 * 60, 11 * 60 + 30, 13 * 60, 16 * 60 + 30
 
 
@@ -133,10 +135,17 @@ class Machine:
     code: str
     kind: str
     taken: dict[int, int] = field(default_factory=dict)
+    down: tuple[int, int] = (0, -1)  # first and last day out of order or not registered
+
+    def works(self, day: int) -> bool:
+        """Whether it can be used on a day."""
+        return not self.down[0] <= day <= self.down[1]
 
     def book(self, moment: int, minutes: int, limit: int) -> int | None:
         """The first free moment from `moment`, or None when it would be after `limit` (absolute)."""
         day, minute = divmod(moment, DAY)
+        if not self.works(day):
+            return None
         start = max(minute, self.taken.get(day, 0))
         if day * DAY + start + minutes > limit or start + minutes > DAY:
             return None
@@ -148,7 +157,8 @@ class Machine:
 class Facility:
     """A place of care with what it has and the habits of its software."""
 
-    index: int
+    index: int  # place in the world
+    serial: int  # number in the country
     code: str
     name: str
     level: str  # c, p, d, v, r
@@ -171,6 +181,9 @@ class Facility:
     beds: dict[str, list[int]] = field(default_factory=dict)  # ward -> when each bed becomes free
     planned: int = 30
     service_prices: list[int] = field(default_factory=list)  # thousandths of VND, by item index
+    new_prices: list[int] = field(default_factory=list)  # the same from `price_day` on
+    price_day: int = 10**9  # day of a new price decision
+    opens: int = -(10**9)  # first day of a place that is new
     drug_prices: list[int] = field(default_factory=list)
     supply_prices: list[int] = field(default_factory=list)
     patients: list[Patient] = field(default_factory=list)
@@ -179,11 +192,13 @@ class Facility:
     zero_bug: bool = False  # its software exports lines without cost twice
     saturday: bool = False
 
-    def price(self, item: Item) -> int:
-        """Unit price here, thousandths of VND."""
+    def price(self, item: Item, moment: int) -> int:
+        """Unit price here at a moment, thousandths of VND."""
         if item.table == 2:
             return self.drug_prices[item.index]
-        return (self.supply_prices if item.kind == "supply" else self.service_prices)[item.index]
+        if item.kind == "supply":
+            return self.supply_prices[item.index]
+        return (self.service_prices if moment < self.price_day * DAY else self.new_prices)[item.index]
 
     def bed(self, ward: str, start: int, end: int) -> str:
         """Take the first bed of `ward` free from `start`; an extra one when all are taken."""
@@ -221,6 +236,8 @@ class Patient:
     weight: float
     commune: str
     job: str
+    employer: str  # of those insured through work
+    household: int  # number of the household, the same for those who share a phone and a commune
     chronic: tuple[Disease, ...] = ()
     cancer: Stay | None = None
     companions: tuple[str, ...] = ()
@@ -230,6 +247,7 @@ class Patient:
     supply: dict[str, int] = field(default_factory=dict)  # drug code -> day the supply ends
     tested: dict[str, int] = field(default_factory=dict)  # test key -> day of the last one
     done: set[str] = field(default_factory=set)  # stays that happen once in a life
+    died: int | None = None  # day of death in the civil registry, right or wrong
 
     @property
     def benefit(self) -> int:
@@ -248,6 +266,7 @@ class World:
     clock: Clock
     seed: int
     facilities: list[Facility]
+    first_person: int  # number in the country of the first of `patients`
     patients: list[Patient]
     chronic: list[Patient]
     dialysis: list[Patient]
@@ -261,22 +280,40 @@ class World:
         return [f for f in self.facilities if f.level == level]
 
 
-def build(clock: Clock, *, seed: int, monthly: float) -> World:
-    """The world that yields about `monthly` encounters a month."""
-    dice = Dice(seed, 1)
-    facilities = _facilities(dice, monthly / 22)
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What earlier regions of the country have used up: numbers of facilities, of facilities by province, of people."""
+
+    facilities: int = 0
+    by_province: int = 0
+    people: int = 0
+
+    def after(self, world: World) -> Numbers:
+        """The numbers used up once `world` has been made as well."""
+        most = max(sum(f.province == p for f in world.facilities) for p in PROVINCES)
+        return Numbers(
+            self.facilities + len(world.facilities), self.by_province + most, self.people + len(world.patients)
+        )
+
+
+def build(clock: Clock, *, seed: int, monthly: float, region: int = 0, used: Numbers = Numbers()) -> World:
+    """The world of one region, which yields about `monthly` encounters a month."""
+    dice = Dice(seed, region, 1)
+    country = Dice(seed, 9)  # what is the same in every region
+    facilities = _facilities(dice, monthly / 22, used)
     for f in facilities:
         _staff(f, dice, monthly / 22)
-        _prices(f, dice)
+    _prices(facilities, dice, country, clock)
+    _openings(facilities, dice, clock)
     epidemic = clock.month_index(clock.first_month_of_rain())
     busy = next((f for f in facilities if f.level == "d"), facilities[0]).exams["exam_med"][0]
     busy.pace = 0.8
-    world = World(clock, seed, facilities, [], [], [], [], epidemic, dice.pick(PROVINCES), busy.code)
+    world = World(clock, seed, facilities, used.people, [], [], [], [], epidemic, country.pick(PROVINCES), busy.code)
     _people(world, dice, monthly)
     return world
 
 
-def _facilities(dice: Dice, daily: float) -> list[Facility]:
+def _facilities(dice: Dice, daily: float, used: Numbers) -> list[Facility]:
     counts = {
         "v": max(1, round(daily * 0.2 / 3 / 250)),
         "d": min(20, max(2, round(daily * 0.4 / 3 / 60))),
@@ -293,13 +330,14 @@ def _facilities(dice: Dice, daily: float) -> list[Facility]:
     found: list[Facility] = []
     for p, province in enumerate(PROVINCES):
         levels = [level for level, n in counts.items() for _ in range(n)] + (["r"] if p == 2 else [])
-        for number, level in enumerate(levels, start=1):
+        for number, level in enumerate(levels, start=used.by_province + 1):
             name, rank, tuyen, technical, kind, ownership = kinds[level]
             if level == "d":
                 rank = dice.pick(("2", "3", "3"))
             found.append(
                 Facility(
-                    index=len(found), code=f"{province}{number:03d}", name=f"{name} số {number} (tỉnh thử {province})",
+                    index=len(found), serial=used.facilities + len(found), code=f"{province}{number:03d}",
+                    name=f"{name} số {number} (tỉnh thử {province})",
                     level=level, province=province, rank=rank, tuyen=tuyen, technical=technical, kind=kind,
                     ownership=ownership, volume=dice.lognormal(1, 0.35),
                     lat=round(10 + 3 * p + dice.chance() * 0.35, 4), lon=round(105 + dice.chance() * 0.35, 4),
@@ -325,7 +363,7 @@ def _staff(f: Facility, dice: Dice, daily: float) -> None:
         nonlocal number
         number += 1
         return Doctor(
-            f"{f.index * 1000 + number:06d}/{f.province}-CCHN", f.index, title, department,
+            f"{f.serial * 1000 + number:06d}/{f.province}-CCHN", f.index, title, department,
             tests=dice.lognormal(1, 0.25), stays=dice.lognormal(1, 0.08), pace=dice.lognormal(1, 0.1),
         )  # fmt: skip
 
@@ -361,11 +399,32 @@ def _staff(f: Facility, dice: Dice, daily: float) -> None:
     f.nurses = [hire("DD", "K01") for _ in range(3 + len(f.wards))]
 
 
-def _prices(f: Facility, dice: Dice) -> None:
-    factor = PRICE_FACTOR[f.rank]
-    f.service_prices = [round(s.price * factor / 100) * 100_000 for s in services().values()]
-    f.drug_prices = [max(1, round(d.price * 10 * dice.lognormal(1, 0.07))) * 100 for d in drugs().values()]
-    f.supply_prices = [round(s.price * dice.lognormal(1, 0.05) / 100) * 100_000 for s in supplies().values()]
+def _prices(facilities: list[Facility], dice: Dice, country: Dice, clock: Clock) -> None:
+    """Approved prices by rank; one province decides new ones within the period."""
+    where, when = country.pick(PROVINCES), round(clock.days * (0.35 + 0.4 * country.chance()))
+    rise = 1.04 + 0.06 * country.chance()
+    for f in facilities:
+        factor = PRICE_FACTOR[f.rank]
+        f.service_prices = [round(s.price * factor / 100) * 100_000 for s in services().values()]
+        f.drug_prices = [max(1, round(d.price * 10 * dice.lognormal(1, 0.07))) * 100 for d in drugs().values()]
+        f.supply_prices = [round(s.price * dice.lognormal(1, 0.05) / 100) * 100_000 for s in supplies().values()]
+        if f.province == where and clock.days > 90:
+            f.price_day = when
+            f.new_prices = [round(price * rise / 100_000) * 100_000 for price in f.service_prices]
+
+
+def _openings(facilities: list[Facility], dice: Dice, clock: Clock) -> None:
+    """Machines that stand still for weeks; a polyclinic or hospital that is new: nothing before its first day."""
+    of_level = {level: [f for f in facilities if f.level == level] for level in "pd"}
+    for f in facilities:
+        for machines in f.machines.values():
+            for machine in machines:
+                if dice.hit(0.08) and len(machines) > 1:
+                    first = dice.between(0, max(0, clock.days - 30))
+                    machine.down = (first, first + dice.between(14, 45))
+    able = [f for group in of_level.values() if len(group) > len(PROVINCES) for f in group]
+    if able and clock.days > 150:
+        dice.pick(able).opens = round(clock.days * (0.3 + 0.3 * dice.chance()))
 
 
 _CARDS = (
@@ -457,7 +516,7 @@ def _person(
     cancer: Stay | None = None,
 ) -> Patient:
     clock = world.clock
-    index = len(world.patients)
+    index = world.first_person + len(world.patients)
     # Ages are counted at the end of the period, so that a child's card is good for the whole of it.
     born = clock.days - 1 - int(age * 365.25) - dice.between(1, 364)
     if age == 0:
@@ -474,6 +533,8 @@ def _person(
     card = f"{kind}{home.province}{90 + number % 10:02d}{number:08d}"
     precise = age < 14 or dice.hit(0.93)
     weight = 3.5 + age * 2.4 if age < 14 else (57 if sex == 1 else 51) + 6 * dice.normal()
+    before = home.patients[-1] if home.patients else None
+    kin = before if before is not None and dice.hit(KIN) else None  # lives with the one registered before
     companions = (
         tuple(dice.sample(COMPANIONS[:3] if cancer is None else COMPANIONS[3:5], dice.between(0, 2)))
         if age >= 35
@@ -485,9 +546,12 @@ def _person(
         province=home.province, home=home.index, card=card,
         card_from=f"{clock.first.year - 1}0101", card_to=f"{clock.until.year + 2}1231",
         citizen=f"0{home.province}{number:09d}" if age >= 14 and dice.hit(0.93) else "",
-        phone=f"0900{number % 10**6:06d}" if dice.hit(0.86) else "",
+        phone=kin.phone if kin else f"0900{number % 10**6:06d}" if dice.hit(0.86) else "",
         blood=dice.weighted(("O+", "A+", "B+", "AB+"), (0.43, 0.64, 0.94, 1.0)) if dice.hit(0.3) else "",
-        weight=round(min(95.0, max(3.5, weight)), 1), commune=f"{home.province}{dice.between(1, 40):03d}",
+        weight=round(min(95.0, max(3.5, weight)), 1),
+        commune=kin.commune if kin else f"{home.province}{dice.between(1, 40):03d}",
+        employer=f"Công ty thử {home.province}-{index % 97 % 23:02d}" if kind in ("DN4", "HC4") else "",
+        household=kin.household if kin else index,
         job=dice.pick(("00000", "00000", "51200", "91111", "51410", "01300")), chronic=conditions, cancer=cancer,
         companions=companions,
     )  # fmt: skip

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-from data.synthetic.claims import Visit
+from data.synthetic.claims import EPISODE, Visit
 from data.synthetic.clock import DAY
-
-if TYPE_CHECKING:
-    from data.synthetic.injection import Hand
+from data.synthetic.deed import Hand, Scheme
 
 
-class DialysisChronicCount:
+class DialysisChronicCount(Scheme):
     """The dialysis unit adds sessions on days the patient was not there."""
 
     id = "DIALYSIS_CHRONIC_COUNT"
-    kind: Literal["fraud"] = "fraud"
-    actor: Literal["facility"] = "facility"
+    kind = "fraud"
     weight = 1.2
     heavy = True
     levels = "dv"
-    wards: tuple[str, ...] = ()
-    late = False
+    kinds = (EPISODE,)
 
     def tempts(self, visit: Visit) -> bool:
         """A month of dialysis."""

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-from data.synthetic.claims import Visit
+from data.synthetic.claims import INPATIENT, Visit
 from data.synthetic.clock import DAY
-
-if TYPE_CHECKING:
-    from data.synthetic.injection import Hand
+from data.synthetic.deed import Hand, Scheme
 
 
-class LosPadding:
+class LosPadding(Scheme):
     """The ward keeps a recovered patient some days more."""
 
     id = "LOS_PADDING"
-    kind: Literal["abuse"] = "abuse"
-    actor: Literal["doctor"] = "doctor"
+    kind = "abuse"
+    actor = "doctor"
     weight = 1.3
     heavy = True
     levels = "dv"
-    wards: tuple[str, ...] = ("K03", "K16", "K19")
-    late = False
+    wards = ("K03", "K16", "K19")
+    kinds = (INPATIENT,)
 
     def tempts(self, visit: Visit) -> bool:
         """A stay with a bed in a general ward."""
         return visit.stay and visit.days >= 4 and bool(visit.of_kind("bed"))
 
     def commit(self, visit: Visit, hand: Hand) -> list[Visit] | None:
-        """One to four days more: bed, oral drugs, a note."""
+        """One to five days more: bed, oral drugs, a note; the bold do not even write the drugs."""
         dice, clock = hand.dice, hand.world.clock
         extra = dice.between(1, 3 + round(2 * hand.boldness))
-        if visit.end // DAY + extra >= clock.days:
+        if visit.end // DAY + extra >= clock.days or visit.patient.last_visit > visit.left:
             return None
         bed = max(visit.of_kind("bed"), key=lambda line: line.result)
         old_end, last_day = visit.end, visit.end // DAY
@@ -40,6 +36,8 @@ class LosPadding:
         drugs = [line for line in before if line.item.table == 2]
         repeated = [line for line in drugs if line.item.route[0] != "2" or dice.hit(0.5)] or drugs[:1]
         repeated += [line for line in before if line.item.kind == "rehab"]
+        if dice.hit(0.6 * hand.boldness - 0.2):
+            repeated = []
         for line in visit.lines:  # what is taken home is handed out on the new last day
             if line.item.table == 2 and line.ordered > old_end - 75:
                 line.ordered = line.done = line.result = line.ordered + extra * DAY
@@ -58,7 +56,7 @@ class LosPadding:
         bed.bed = visit.facility.bed(bed.department, bed.done, new_end)
         visit.end = visit.left = new_end
         visit.days += extra
-        visit.patient.last_visit = max(visit.patient.last_visit, new_end)
+        visit.patient.last_visit = visit.patient.last_stay = new_end
         return []
 
 

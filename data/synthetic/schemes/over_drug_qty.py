@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from data.synthetic.claims import INPATIENT, Visit
+from data.synthetic.clock import DAY
+from data.synthetic.deed import Hand, Scheme
 
-if TYPE_CHECKING:
-    from data.synthetic.injection import Hand
 
-
-class OverDrugQty:
+class OverDrugQty(Scheme):
     """The prescriber raises the dispensed quantity and shares the rest."""
 
     id = "OVER_DRUG_QTY"
-    kind: Literal["fraud"] = "fraud"
-    actor: Literal["doctor"] = "doctor"
+    kind = "fraud"
+    actor = "doctor"
     weight = 1.4
-    heavy = False
-    levels = "pdv"
-    wards: tuple[str, ...] = ()
-    late = False
 
     def tempts(self, visit: Visit) -> bool:
         """An outpatient prescription worth something."""
@@ -43,6 +36,7 @@ class OverDrugQty:
                 more = max(int(days) + 1, round(int(days) * factor))
                 new = old // int(days) * more
                 line.dose = f"{head}* {more} {rest}"
+                visit.patient.supply[line.item.code] = line.ordered // DAY + more
             line.quantity = new * 1000
         return []
 

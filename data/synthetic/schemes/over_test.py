@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from data.synthetic.claims import CHRONIC_CARE, INPATIENT, OUTPATIENT, Visit
-
-if TYPE_CHECKING:
-    from data.synthetic.injection import Hand
+from data.synthetic.deed import Hand, Scheme
 
 CHEAP = ("glu", "urea", "crea", "ast", "alt", "chol", "trig", "hdl", "uric", "ions", "crp", "cbc", "urine")
 DEAR = ("bnp", "pct", "tsh", "ft4", "afp", "cea", "ca199", "ca153", "ferri", "vitd", "cortisol", "tropo")
 
 
-class OverTest:
+class OverTest(Scheme):
     """A doctor with an arrangement for the new analyser orders more than the patient needs."""
 
     id = "OVER_TEST"
-    kind: Literal["abuse"] = "abuse"
-    actor: Literal["doctor"] = "doctor"
+    kind = "abuse"
+    actor = "doctor"
     weight = 2.0
-    heavy = False
-    levels = "pdv"
-    wards: tuple[str, ...] = ()
-    late = False
+    kinds = (OUTPATIENT, CHRONIC_CARE, INPATIENT)
 
     def tempts(self, visit: Visit) -> bool:
         """A place with an analyser."""
@@ -55,6 +48,7 @@ class OverTest:
                 if line.item.table == 2 and last > visit.left:  # the prescription waits for the results
                     line.ordered = line.done = line.result = last - 8
             visit.left = visit.end = last
+            visit.patient.last_visit = max(visit.patient.last_visit, last)
         return [] if added >= 3 else None
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-from data.synthetic.claims import Line, Visit
-
-if TYPE_CHECKING:
-    from data.synthetic.injection import Hand
+from data.synthetic.claims import INPATIENT, Line, Visit
+from data.synthetic.deed import Hand, Scheme
 
 
 def _inflatable(line: Line) -> bool:
@@ -15,17 +11,17 @@ def _inflatable(line: Line) -> bool:
     return injected or line.item.kind in {"supply", "proc"}
 
 
-class QtyInflation:
+class QtyInflation(Scheme):
     """A ward writes more ampoules, sets and hours than it used."""
 
     id = "QTY_INFLATION"
-    kind: Literal["fraud"] = "fraud"
-    actor: Literal["doctor"] = "doctor"
+    kind = "fraud"
+    actor = "doctor"
     weight = 2.4
     heavy = True
     levels = "dvr"
-    wards: tuple[str, ...] = ("K19", "K24", "K33", "K04", "K03")
-    late = False
+    wards = ("K19", "K24", "K33", "K04", "K03")
+    kinds = (INPATIENT,)
 
     def tempts(self, visit: Visit) -> bool:
         """A stay with consumables worth inflating."""

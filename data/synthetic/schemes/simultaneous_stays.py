@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-from data.synthetic.claims import OUTPATIENT, Visit
+from data.synthetic.claims import INPATIENT, OUTPATIENT, Visit
 from data.synthetic.clock import DAY
-
-if TYPE_CHECKING:
-    from data.synthetic.injection import Hand
+from data.synthetic.deed import Hand, Scheme
 
 
-class SimultaneousStays:
+class SimultaneousStays(Scheme):
     """A facility bills a registered person without knowing that they are in hospital elsewhere."""
 
     id = "SIMULTANEOUS_STAYS"
-    kind: Literal["fraud"] = "fraud"
-    actor: Literal["facility"] = "facility"
+    kind = "fraud"
     weight = 0.7
     heavy = True
-    levels = "pdv"
-    wards: tuple[str, ...] = ()
-    late = False
+    kinds = (OUTPATIENT, INPATIENT)
 
     def tempts(self, visit: Visit) -> bool:
         """A real visit or short stay, to copy from."""
@@ -48,11 +41,7 @@ class SimultaneousStays:
         minute = ghost.start % DAY
         if ghost.left // DAY >= clock.days or (not visit.stay and not 7 * 60 < minute < 16 * 60):
             return None
-        if visit.stay:
-            ghost.admitted = ghost.start + visit.admitted - visit.start
-            for bed in ghost.of_kind("bed"):
-                bed.bed = visit.facility.bed(bed.department, bed.done, bed.result)
-        else:
+        if not visit.stay:
             ghost.route, ghost.route_percent = hand.care.route(
                 visit.facility, stay.patient, ghost.start // DAY, emergency=False, stay=False
             )

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Literal
 
-from data.synthetic.claims import Visit
+from data.synthetic.claims import INPATIENT, Visit
 from data.synthetic.clock import DAY
-
-if TYPE_CHECKING:
-    from data.synthetic.injection import Hand
+from data.synthetic.deed import Hand, Scheme
 
 
-class SplitEpisode:
+class SplitEpisode(Scheme):
     """The ward discharges on paper and admits again within a day."""
 
     id = "SPLIT_EPISODE"
-    kind: Literal["fraud"] = "fraud"
-    actor: Literal["facility"] = "facility"
+    kind = "fraud"
     weight = 0.9
-    heavy = False
     levels = "dv"
-    wards: tuple[str, ...] = ()
-    late = False
+    kinds = (INPATIENT,)
 
     def tempts(self, visit: Visit) -> bool:
         """A stay of a week or more in one ward."""
@@ -62,6 +56,8 @@ class SplitEpisode:
         visit.notes = [n for n in visit.notes if n[0] < cut]
         second.days = visit.end // DAY - start // DAY + 1
         visit.lines = [*before, bed]
+        if visit.sent_to:  # whoever is transferred is transferred from the second stay
+            visit.sent_to, visit.slip, visit.discharge, visit.result = "", "", 1, 2
         visit.end = visit.left = cut
         visit.days = cut // DAY - visit.start // DAY + 1
         return [second]

@@ -1,0 +1,1 @@
+"""Honest claims that look guilty, and faulty data: one decoy a module, each with a constant `DECOY`."""
