@@ -7,6 +7,7 @@ work, a supply of drugs is used up before the next, and nobody is in two places.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from data.synthetic.claims import CHRONIC_CARE, CHRONIC_DRUGS, EPISODE, INPATIENT, OUTPATIENT, Line, Visit
 from data.synthetic.clock import DAY
@@ -25,6 +26,7 @@ from data.synthetic.world import (
     World,
     drugs,
     has_heart_disease,
+    road_km,
     services,
     supplies,
 )
@@ -39,7 +41,11 @@ FINDINGS = ("Hình ảnh trong giới hạn bình thường", "Không thấy b�
             "Có tổn thương, đề nghị kết hợp lâm sàng", "Theo dõi thêm")  # fmt: skip
 FINDING_TOTALS = (0.3, 0.5, 0.75, 0.93, 1.0)
 STATES = ("tỉnh, tiếp xúc tốt", "tỉnh, còn mệt", "tỉnh, đỡ mệt", "ăn uống được", "ngủ được", "còn đau ít", "đỡ đau")
+PROGRAMME = frozenset({"iron", "zinc", "ors"})  # given free by a programme now and then
+TRACED = frozenset({"balloon", "guide", "trocar"})  # devices with a sticker though they are taken out again
+INJURIES = ((8, 1, 2, 0), (0.7, 0.85, 0.93, 1.0))  # MA_TAI_NAN of an injury: at home, traffic, work, not written
 SICK_LEAVE = 0.08  # of acute visits of employed people
+LITRES_PER_KM = 0.2
 TRANSFERRED = 0.05  # of short stays without surgery
 EXTRA_EXAMS = ("exam_ent", "exam_eye", "exam_derm", "exam_dent", "exam_surg")
 
@@ -150,6 +156,8 @@ class Care:
             dose = f"{order.dose} {item.unit}/lần * {order.times} lần/ngày * {days} ngày [{daily} {item.unit}/ngày]"
         line = self.line(f, item, quantity * 1000, moment, moment, moment, doctor, "", department, dose)
         line.cover_ratio = 100 if patient.card[2] in "15" else item.pay_ratio
+        if item.key in PROGRAMME and f.level in "cd" and self.dice.hit(0.15):
+            line.unit_price, line.source = 0, 3
         return line
 
     def exam(
@@ -212,7 +220,7 @@ class Care:
         return Visit(
             f, patient, disease, kind, route[0], route[1], start, start, start, doctor,
             weight=self._weight(patient), phone=patient.phone, secondary=self.secondary(patient, disease),
-            injury=disease.injury,
+            injury=self.dice.weighted(*INJURIES) if disease.injury else 0,
         )  # fmt: skip
 
     def wanted(self, orders: Iterable[Order], factor: float) -> list[Order]:
@@ -240,7 +248,8 @@ class Care:
         if seen is None:
             return None
         first, doctor = seen
-        route = self.route(f, patient, day, emergency=False, stay=False)
+        hurt = bool(disease.injury) and f.level in "dvr" and dice.hit(0.5)
+        route = self.route(f, patient, day, emergency=hurt, stay=False)
         visit = self._visit(f, patient, disease, OUTPATIENT, arrive, doctor, route)
         visit.lines.append(first)
         self._workup(visit, f, disease, first.result + 1, doctor, day * DAY + close + 25)
@@ -468,8 +477,11 @@ class Care:
             patient.free_from = NEVER
         above = [f for f in self.world.facilities if f.level == "r"] if visit.facility.level in "dv" else []
         if not grave and visit.result != 5 and above and not plan.surgery and nights <= 4 and dice.hit(TRANSFERRED):
-            visit.result, visit.discharge, visit.sent_to = 3, 2, dice.pick(above).code
+            place = dice.pick(above)
+            visit.result, visit.discharge, visit.sent_to = 3, 2, place.code
             visit.slip = self.slip(visit.facility)
+            if patient.card[2] in "125":  # those whose ride the fund owes
+                visit.lines.append(self.ride(visit, place))
         if visit.facility.level == "r" and visit.route == "1.5" and patient.home != visit.facility.index:
             home = self.world.facilities[patient.home]
             visit.sent_from, visit.slip = home.code, self.slip(home)
@@ -479,6 +491,16 @@ class Care:
         if plan.surgery or plan.code.startswith("O8"):
             patient.done.add(plan.code)
 
+    def ride(self, visit: Visit, place: Facility, stretched: float = 1.0) -> Line:
+        """The fuel of the ambulance to a place, `stretched` times what the road takes."""
+        litres = max(20, round(10 * road_km(visit.facility, place) * LITRES_PER_KM * stretched))  # tenths
+        item = replace(self.services["transport"], code=f"VC.{place.code}")
+        leave = visit.end - self.dice.between(5, 20)
+        driver = self.dice.pick(visit.facility.nurses).code
+        return self.line(
+            visit.facility, item, litres * 100, leave - 10, leave, visit.end, visit.doctor.code, driver, visit.ward
+        )
+
     def slip(self, f: Facility) -> str:
         """Number of a referral slip written by a facility."""
         self._slips += 1
@@ -487,7 +509,7 @@ class Care:
     def _supply(self, visit: Visit, f: Facility, order: Order, moment: int, doctor: str, department: str) -> None:
         item = self.supplies[order.key]
         line = self.line(f, item, order.dose * 1000, moment, moment, moment, doctor, "", department)
-        if item.implant:
+        if item.implant or item.key in TRACED:
             line.serial = f"SN{self.dice.between(10**8, 10**9 - 1)}"
         visit.lines.append(line)
 

@@ -111,6 +111,8 @@ def _services(world: World, since: str) -> Rows:
             able = s.kind in f.exams or s.kind not in MODALITIES or s.kind in f.machines
             if s.kind == "bed":
                 codes = [ward + s.code[3:] for ward in f.beds if s.key in (BED[ward], "bed_med2")]
+            elif s.kind == "transport":  # its code names where the ride goes
+                codes = [f"VC.{place.code}" for place in world.facilities if place.level in "vr" and f.beds]
             else:
                 codes = [s.code] if able and (s.kind != "surg" or f.surgeons) else []
             minutes = COMPONENT_MINUTES.get(s.kind, s.minutes)

@@ -76,7 +76,7 @@ class Hand:
     doctor: str | None  # their code, if it is a doctor's deed
     room: int  # claims the deed may make or change
     touched: list[Visit] = field(default_factory=list)
-    refused: list[tuple[Visit, Line]] = field(default_factory=list)
+    refused: list[tuple[Visit, Line, int]] = field(default_factory=list)
     blamed: list[tuple[str, str]] = field(default_factory=list)
     _before: dict[int, Before] = field(default_factory=dict)
 
@@ -103,9 +103,9 @@ class Hand:
         """A touched visit as it was."""
         return self._before[id(visit)]
 
-    def refuse(self, visit: Visit, *lines: Line) -> None:
-        """Say that the fund owes nothing for these lines, though the deed did not make them dearer."""
-        self.refused.extend((visit, line) for line in lines)
+    def refuse(self, visit: Visit, *lines: Line, percent: int = 100) -> None:
+        """Say that the fund does not owe these lines (or a part of them), though the deed did not make them dearer."""
+        self.refused.extend((visit, line, percent) for line in lines)
 
     def blame(self, level: Literal["facility", "doctor", "patient"], name: str) -> None:
         """Name somebody else who took part (facility code, facility:doctor, card number)."""
@@ -162,7 +162,7 @@ class Hand:
 
     def free(self, patient: Patient, day: int, quiet: int = 6) -> bool:
         """Whether somebody was not seen, and is not yet due, within `quiet` days of a day."""
-        return patient.free_from < NEVER and abs(patient.last_visit // DAY - day) > quiet
+        return patient.died is None and patient.free_from < NEVER and abs(patient.last_visit // DAY - day) > quiet
 
     def people(self, facility: Facility, day: int, fits: Callable[[Patient], bool], count: int) -> list[Patient]:
         """Up to `count` different people the facility knows who fit and were not seen about that day."""

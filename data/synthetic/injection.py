@@ -26,7 +26,7 @@ HEAVY_SHARE = (0.0065, 0.0115)  # claims with a dear one: usual, and most when m
 MONEY_SHARE = (0.025, 0.033)  # improper part of what the fund pays
 LARGEST = 0.004  # one deed, as a part of all the fund will pay in the period: nobody dares more
 STRAY = 0.12  # part of the improper claims that comes from anyone
-DECOY_SHARE = {"legit_outlier": 0.006, "dirty": 0.006}
+DECOY_SHARE = {"legit_outlier": 0.01, "dirty": 0.01}
 
 
 @cache
@@ -204,7 +204,7 @@ class Underworld:
         gains: dict[int, int] = {}
         for visit in hand.touched:
             before = hand.before(visit)
-            refused = sum(before.owed(line) for owner, line in hand.refused if owner is visit)
+            refused = sum(before.owed(line) * part // 100 for owner, line, part in hand.refused if owner is visit)
             gains[id(visit)] = visit.fund - before.fund + visit.stated_more + refused + _taken(visit)
         for visit in made:
             gains[id(visit)] = visit.fund + visit.stated_more + _taken(visit)

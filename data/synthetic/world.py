@@ -544,7 +544,7 @@ def _person(
         index=index, sex=sex, born=born,
         born_text=f"{birth:%Y%m%d}0000" if precise else f"{birth.year}00000000",
         province=home.province, home=home.index, card=card,
-        card_from=f"{clock.first.year - 1}0101", card_to=f"{clock.until.year + 2}1231",
+        card_from=f"{clock.first.year - 1}0101", card_to=f"{clock.until.year + 1 + index % 3}1231",
         citizen=f"0{home.province}{number:09d}" if age >= 14 and dice.hit(0.93) else "",
         phone=kin.phone if kin else f"0900{number % 10**6:06d}" if dice.hit(0.86) else "",
         blood=dice.weighted(("O+", "A+", "B+", "AB+"), (0.43, 0.64, 0.94, 1.0)) if dice.hit(0.3) else "",
@@ -557,6 +557,12 @@ def _person(
     )  # fmt: skip
     world.patients.append(person)
     return person
+
+
+def road_km(a: Facility, b: Facility) -> float:
+    """Road between two places: a third longer than the straight line."""
+    east = (a.lon - b.lon) * math.cos(math.radians(a.lat))
+    return 1.3 * 111.2 * math.hypot(a.lat - b.lat, east)
 
 
 def has_heart_disease(patient: Patient) -> bool:

@@ -18,7 +18,7 @@ class AidFromProject(Decoy):
         """A dear claim of which the patient pays a part."""
         return visit.copay > 20_000_000
 
-    def commit(self, visit: Visit, hand: Hand) -> list[Visit] | None:
+    def commit(self, visit: Visit, hand: Hand) -> list[Visit] | None:  # noqa: ARG002 - nobody's hand is in it
         """What the patient would owe of each line is the project's."""
         for line in visit.lines:
             line.other = line.bh - line.fund

@@ -33,16 +33,17 @@ class BedShareFull(Scheme):
         host, other = dice.pick(found)
         hand.touch(host)
         openly = dice.hit(0.25 + hand.boldness)
-        # Each owes half of the bed: together that is the newcomer's whole line.
         if openly:
             bed.bed = other.bed
-        hand.refuse(visit, bed)
+        sharing = [(visit, bed), (host, other)]
         third = [pair for pair in found if pair[0] is not host]
         if third and hand.boldness > 0.7:
             guest, line = dice.pick(third)
             hand.touch(guest)
             line.bed = other.bed
-            hand.refuse(guest, line)
+            sharing.append((guest, line))
+        for one, line in sharing:  # two in a bed are paid a half each, three a third
+            hand.refuse(one, line, percent=50 if len(sharing) == 2 else 67)
         return []
 
 

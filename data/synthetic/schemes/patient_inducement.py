@@ -47,6 +47,8 @@ class PatientInducement(Scheme):
         if len(people) < FEWEST:
             return None
         days = self._days(first, 2 + round(len(people) / (4 + 8 * hand.boldness)), hand)
+        if not days:
+            return None
         made: list[Visit] = []
         for n, patient in enumerate(people):
             guest = self._receive(patient, days[n % len(days)], hand)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-
 from data.synthetic.claims import INPATIENT, Visit
 from data.synthetic.deed import Hand, Scheme
-from data.synthetic.world import Facility
-
-LITRES_PER_KM = 0.2
+from data.synthetic.world import road_km
 
 
 class TransportFalse(Scheme):
@@ -32,7 +27,7 @@ class TransportFalse(Scheme):
         if rides:
             rides[0].quantity = round(rides[0].quantity * (1.4 + hand.boldness))
             return []
-        near = sorted((_km(here, f), f.index) for f in hand.world.facilities if f.level in "vr" and f is not here)
+        near = sorted((road_km(here, f), f.index) for f in hand.world.facilities if f.level in "vr" and f is not here)
         if not near:
             return None
         place = hand.world.facilities[dice.pick(near[: 1 + round(2 * hand.boldness)])[1]]
@@ -41,21 +36,9 @@ class TransportFalse(Scheme):
         elif not dice.hit(hand.boldness + 0.2):
             visit.result, visit.discharge, visit.sent_to = 3, 2, place.code
             visit.slip = hand.care.slip(here)
-        longer = 1.0 + (0.3 + hand.boldness) * dice.chance()
-        litres = max(20, round(10 * _km(here, place) * LITRES_PER_KM * longer))  # tenths
-        item = replace(hand.care.services["transport"], code=f"VC.{place.code}")
-        leave = visit.end - dice.between(5, 20)
-        visit.lines.append(
-            hand.care.line(here, item, litres * 100, leave - 10, leave, visit.end, visit.doctor.code,
-                           dice.pick(here.nurses).code, visit.ward)
-        )  # fmt: skip
+        stretched = 1.0 + (0.3 + hand.boldness) * dice.chance()
+        visit.lines.append(hand.care.ride(visit, place, stretched))
         return []
-
-
-def _km(a: Facility, b: Facility) -> float:
-    """Road between two places: a third longer than the straight line."""
-    east = (a.lon - b.lon) * math.cos(math.radians(a.lat))
-    return 1.3 * 111.2 * math.hypot(a.lat - b.lat, east)
 
 
 SCHEME = TransportFalse()
