@@ -24,7 +24,7 @@ import polars as pl
 from data.lake import Lake
 from detectors.base import rules
 from detectors.rulebook import run_rules
-from models.scoring import with_history
+from models.scoring import BY_PATIENT, with_history
 
 lake = Lake(Path(sys.argv[1]) / "lake", clock=lambda: datetime(2026, 10, 1, tzinfo=UTC), memory="1GB")
 with lake.reader() as reader:
@@ -33,7 +33,7 @@ with lake.reader() as reader:
     plain = perf_counter() - begun
     targets = reader.pl(
         "select ma_cskcb, ma_lk, version, patient_id, ngay_vao from claimed_encounter "
-        "order by ngay_vao, ma_cskcb, ma_lk"
+        f"order by {BY_PATIENT}"
     )
     seconds = loading = 0.0
     hits = []

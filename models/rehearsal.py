@@ -15,7 +15,7 @@ from data.errors import MinhBachError
 from data.schema import ENCOUNTER_KEY
 from detectors.base import Rule, rules
 from detectors.rulebook import run_rules
-from models.scoring import NothingToScore, with_history
+from models.scoring import BY_PATIENT, NothingToScore, with_history
 
 if TYPE_CHECKING:
     from data.lake import Reader
@@ -96,7 +96,7 @@ def rehearse(
     targets = reader.pl(
         "select ma_cskcb, ma_lk, version, patient_id, ngay_vao, month from claimed_encounter "
         "where (? is null or cast(ngay_ra as date) >= ?) and (? is null or cast(ngay_ra as date) <= ?) "
-        "order by ngay_vao, ma_cskcb, ma_lk",
+        f"order by {BY_PATIENT}",
         [since, since, until, until],
     )
     if not targets.height:

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from models.bundle import Bundle
 
 HISTORY_DAYS = 366  # how far back features and rules look for the same patient
-CHUNK = 150_000  # encounters scored at once: bounds memory, changes no score
+CHUNK = 60_000  # encounters scored at once: bounds memory, changes no score
+BY_PATIENT = "patient_id nulls last, ngay_vao, ma_cskcb, ma_lk"  # so that a person's past is read with one part only
 LEVELS = ("doctor", "facility", "patient")
 EVERYWHERE = Switches()
 
@@ -426,7 +427,7 @@ def _targets(reader: Reader, *, since: date | None, until: date | None, after: i
         """
     return reader.pl(
         "select ma_cskcb, ma_lk, version, patient_id, ngay_vao from claimed_encounter e "
-        f"where {period} and ({changed}) order by ngay_vao, ma_cskcb, ma_lk",
+        f"where {period} and ({changed}) order by {BY_PATIENT}",
         bounds,
     )
 

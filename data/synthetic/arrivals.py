@@ -146,7 +146,7 @@ class Arrivals:
             plan = self._complaint(
                 "stay", f.level, patient, day, stays(), epidemic=epidemic and f.province == self.world.epidemic_province
             )
-            if plan is None or plan.code in patient.done:
+            if plan is None or plan.code in patient.done or (plan.code[:2] == "O8" and _gave_birth(patient)):
                 continue
             emergency = dice.hit(plan.emergency)
             if not emergency and not self.clock.working(day):
@@ -232,3 +232,8 @@ class Arrivals:
         if not disease.ages[0] <= age <= disease.ages[1]:
             return None
         return disease  # type: ignore[return-value]
+
+
+def _gave_birth(patient: Patient) -> bool:
+    """Whether she had a child in the period already: the next one takes longer than that."""
+    return any(code.startswith("O8") for code in patient.done)

@@ -133,10 +133,15 @@ class Care:
         self.values(line)
         return line
 
+    def product(self, key: str, patient: Patient) -> Item:
+        """The drug of an order: some people have always had the brand."""
+        brand = self.drugs.get(f"{key}_b")
+        return brand if brand is not None and ((patient.index * 40_503) >> 3) % 12 == 0 else self.drugs[key]
+
     def drug(self, f: Facility, patient: Patient, order: Order, moment: int, doctor: str, department: str, *,
              days: int = 0) -> Line | None:  # fmt: skip
         """Prescribe a drug for `days` (the order's own when 0); None while an earlier supply lasts."""
-        item = self.drugs[order.key]
+        item = self.product(order.key, patient)
         day = moment // DAY
         if patient.supply.get(item.code, -999) > day:
             return None
@@ -485,6 +490,7 @@ class Care:
         if visit.facility.level == "r" and visit.route == "1.5" and patient.home != visit.facility.index:
             home = self.world.facilities[patient.home]
             visit.sent_from, visit.slip = home.code, self.slip(home)
+            visit.route = "1.3"
         if plan.rare or icu_days >= 6 or nights >= 21:
             visit.label = "legit_outlier"
         patient.last_visit = patient.last_stay = visit.end
@@ -603,7 +609,7 @@ class Care:
         day0 = visit.start // DAY
         chosen = [
             o for o in self.wanted(plan.daily, 1.0)
-            if self.fits(o, patient, plan) and patient.supply.get(self.drugs[o.key].code, -999) <= day0
+            if self.fits(o, patient, plan) and patient.supply.get(self.product(o.key, patient).code, -999) <= day0
         ]  # fmt: skip
         if not any(self.drugs[o.key].route[0] == "2" for o in chosen) and not plan.sessions and not plan.surgery:
             chosen.append(Order("nacl", 1.0))
@@ -635,7 +641,7 @@ class Care:
     ) -> None:  # fmt: skip
         day = moment // DAY
         for order in chosen:
-            item = self.drugs[order.key]
+            item = self.product(order.key, visit.patient)
             if order.key in ("norad", "albumin") and not icu:
                 continue
             given = Order(order.key, 1, order.dose, max(1, order.times // 2) if late else order.times)

@@ -25,6 +25,7 @@ class _Outbox:
     waiting: list[str] = field(default_factory=list)
     since: int = 0
     last: int = 0
+    made: int = -1  # day of the file before
     unpaid: list[str] = field(default_factory=list)  # sent unpaid since the last file
     paid: list[str] = field(default_factory=list)  # the same claims, paid, for the next file
     sequence: int = 0
@@ -78,10 +79,13 @@ class Post:
 
     def _write(self, f: Facility, box: _Outbox) -> None:
         due = [*box.paid, *box.waiting]
-        box.paid, box.unpaid, box.waiting = box.unpaid, [], []
         box.files += 1
         self.files += 1
-        made = self.clock.day_texts[box.last + 1]
+        # What is sent again is of a later day than what was sent first: else nobody could tell which one holds.
+        day = max(box.last + 1, box.made + 1 if box.paid else 0)
+        box.made = day
+        made = self.clock.day_texts[day]
+        box.paid, box.unpaid, box.waiting = box.unpaid, [], []
         folder = self.out / f.province
         folder.mkdir(parents=True, exist_ok=True)
         head = (

@@ -268,7 +268,7 @@ def test_substitute_drug(world: World) -> None:
     assert dear.unique(KEY).height == world.of("SUBSTITUTE_DRUG").height
     honest = world.honest("xml2")
     branded, brand = pl.col("ten_thuoc").str.contains(BRANDED), pl.col("ten_thuoc").str.ends_with("biệt dược")
-    assert share(rows.filter(branded), brand) > share(honest.filter(branded), brand) + 0.3
+    assert share(rows.filter(branded), brand) > share(honest.filter(branded), brand) + 0.1
     most = honest.group_by("ma_thuoc").agg(pl.col("so_luong").max().alias("most"))
     both = dear.with_columns(pl.col("ma_thuoc").str.replace(r"\.1$", "")).join(most, on="ma_thuoc")
     assert (both["so_luong"] <= both["most"]).all(), "as many tablets as ever"

@@ -157,10 +157,11 @@ def format_features(world: World) -> pl.DataFrame:
     for table, (about, texts) in TEXTS.items():
         like = [about] if about else pl.lit(1)
         length = {c: pl.when(pl.col(c) != "").then(pl.col(c).str.len_chars()) for c in texts}
-        means = world.tables[table].select(*KEY, *((e - e.mean().over(like)).alias(c) for c, e in length.items()))
-        features = features.join(
-            means.group_by(KEY).mean().rename({c: f"{table}_{c}" for c in texts}), on=KEY, how="left"
-        )
+        usual = world.tables[table].select(*KEY, *((e - e.mean().over(like)).alias(c) for c, e in length.items()))
+        # One line of a claim: a mean over its lines would tell how many there are, which is care and no format.
+        one = usual.sample(fraction=1.0, shuffle=True, seed=1).group_by(KEY, maintain_order=True)
+        firsts = one.agg(pl.col(c).drop_nulls().first().alias(f"{table}_{c}") for c in texts)
+        features = features.join(firsts, on=KEY, how="left")
     return features
 
 
@@ -177,8 +178,15 @@ def test_the_file_gives_nothing_away(world: World) -> None:
     both = claims.filter(pl.col("schemed").any().over(like) & (~pl.col("schemed")).any().over(like))
     rows = both.join(format_features(world), on=KEY).sort(KEY)
     groups = rows.select(pl.struct(like).rank("dense"))["ma_cskcb"].to_numpy()
-    # A text that is not there says what care was given, which is no format: it counts as of the usual length.
-    x = rows.drop(*KEY, "ma_loai_kcb", "ma_benh_chinh", "schemed").fill_null(0.0).to_numpy()
+    # A text that is not there says what care was given, which is no format: it gets a length drawn from the others.
+    drawn = np.random.default_rng(1)
+    columns: list[np.ndarray] = []
+    for column in rows.drop(*KEY, "ma_loai_kcb", "ma_benh_chinh", "schemed").iter_columns():
+        values = column.cast(pl.Float64).to_numpy().copy()
+        absent = np.isnan(values)
+        values[absent] = drawn.choice(values[~absent], int(absent.sum()))
+        columns.append(values)
+    x = np.column_stack(columns)
     y = rows["schemed"].to_numpy()
     assert y.sum() > 500
     model = HistGradientBoostingClassifier(max_iter=60, random_state=1, early_stopping=False)
