@@ -25,6 +25,9 @@ Engine = Literal["polars", "duckdb"]
 
 EXAM_PRICE, BED_PRICE, TEST_PRICE, SURGERY_PRICE, PILL_PRICE = 50_000, 300_000, 100_000, 3_000_000, 1_000
 
+CATALOGUE = "catalogue_"
+"""How the table of a catalogue's row is called in an example, before the catalogue's name."""
+
 SOME_DAY = datetime.fromisoformat("2025-03-10T08:00")
 """Stands in for a blank arrival, so that lines still have a time."""
 
@@ -96,26 +99,49 @@ def surgery(start: str, *, minutes: int = 60, **fields: Any) -> Row:
     return service(**row)
 
 
+def result(code: str, value: str = "5.1", **fields: Any) -> Row:
+    """A result (XML4) of the service `code`."""
+    return {"table": "lab_result", "ma_dich_vu": code, "gia_tri": value, **fields}
+
+
+def listed(catalogue: str, **fields: Any) -> Row:
+    """A row of a catalogue, in force since before the examples. Wherever it stands, it counts for the whole example."""
+    return {"table": f"{CATALOGUE}{catalogue}", "valid_from": date(2020, 1, 1), **fields}
+
+
 def tables_of(
     claim: Sequence[Row], *, engine: Engine = "polars", catalogues: Catalogues | None = None, snapshot: int = 1
 ) -> ClaimTables:
-    """The claim tables of a worked example on the given engine, without catalogues unless some are handed in.
+    """The claim tables of a worked example on the given engine, with the catalogues it lists or that are handed in.
 
     Raises ValueError when a line comes before any encounter, or a field does not exist.
     """
     from data.catalogues import Catalogues as Loaded
 
+    if catalogues is None:
+        catalogues = Loaded(_catalogues([row for row in claim if row["table"].startswith(CATALOGUE)], engine))
+    claim = [row for row in claim if not row["table"].startswith(CATALOGUE)]
     rows: dict[str, list[dict[str, Any]]] = {"encounter": [], "drug_line": [], "service_line": [], "lab_result": []}
     for number, (opened, members) in enumerate(_encounters(claim), start=1):
         encounter = _encounter(opened, number)
         own = [_line(line, encounter, position) for position, line in enumerate(members, start=1)]
-        rows["encounter"].append(_with_totals(encounter, own, opened))
+        billed = [line for line in own if line["table"] != "lab_result"]
+        rows["encounter"].append(_with_totals(encounter, billed, opened))
         for line in own:
             table = rows[line.pop("table")]
             line.setdefault("row_no", 1 + sum(r["ma_lk"] == line["ma_lk"] for r in table))
             table.append(line)
     frames = {name: _frame(name, held, engine) for name, held in rows.items()}
-    return ClaimTables(**frames, snapshot=snapshot, catalogues=Loaded.none() if catalogues is None else catalogues)
+    return ClaimTables(**frames, snapshot=snapshot, catalogues=catalogues)
+
+
+def _catalogues(rows: Sequence[Row], engine: Engine) -> dict[str, nw.LazyFrame[Any]]:
+    from data.catalogues import CATALOGUES
+
+    held: dict[str, list[Row]] = {}
+    for row in rows:
+        held.setdefault(row["table"].removeprefix(CATALOGUE), []).append({**row, "load_seq": 1})
+    return {name: _typed_frame(name, listing, CATALOGUES[name].dtypes(), engine) for name, listing in held.items()}
 
 
 def _encounters(claim: Sequence[Row]) -> list[tuple[Row, list[Row]]]:
@@ -162,6 +188,9 @@ def _encounter(given: Row, number: int) -> dict[str, Any]:
 def _line(given: Row, encounter: Mapping[str, Any], position: int) -> dict[str, Any]:
     arrived = _moment(encounter["ngay_vao"]) or SOME_DAY
     ordered = arrived + timedelta(minutes=5 + 5 * position)
+    if given["table"] == "lab_result":
+        of_claim = {name: encounter[name] for name in ("ma_cskcb", "ma_lk", "standard", "month", "version")}
+        return of_claim | {"ngay_kq": ordered + timedelta(minutes=30)} | dict(given)
     honest: dict[str, Any] = {
         "ma_cskcb": encounter["ma_cskcb"],
         "ma_lk": encounter["ma_lk"],
@@ -231,8 +260,13 @@ def _with_totals(encounter: dict[str, Any], own: Sequence[Mapping[str, Any]], gi
 
 
 def _frame(name: str, rows: Sequence[Mapping[str, Any]], engine: Engine) -> nw.LazyFrame[Any]:
-    schema = columns(name) | (FACILITY_COLUMNS if name == "encounter" else {})
-    unknown = {field for row in rows for field in row} - set(schema)
+    return _typed_frame(name, rows, columns(name) | (FACILITY_COLUMNS if name == "encounter" else {}), engine)
+
+
+def _typed_frame(
+    name: str, rows: Sequence[Mapping[str, Any]], schema: Mapping[str, pl.DataType], engine: Engine
+) -> nw.LazyFrame[Any]:
+    unknown = {field for row in rows for field in row} - {*schema, "table"}
     if unknown:
         raise ValueError(f"{name} has no field {', '.join(sorted(unknown))}")
     data = {field: [_typed(row.get(field), dtype) for row in rows] for field, dtype in schema.items()}

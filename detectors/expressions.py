@@ -120,7 +120,9 @@ def family(tables: ClaimTables, table: str, words: str, *, column: str | None = 
     pattern = re.compile(words)
     fold = _accented if accents else plain
     members = [text for text in tables.texts(table, name) if pattern.search(fold(text))]
-    return nw.col(name).is_in(members) & ~nw.col(name).is_null() if members else nw.lit(value=False)
+    if not members:
+        return nw.col(name).is_null() & nw.lit(value=False)  # a bare literal may not stand alone in a filter
+    return nw.col(name).is_in(members) & ~nw.col(name).is_null()
 
 
 @lru_cache(maxsize=1 << 16)

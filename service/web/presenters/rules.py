@@ -116,12 +116,12 @@ def rule_view(
         catalogues=rule.catalogues,
         examples=tuple(_example(e, t) for e in rule.examples),
         switches=tuple(
-            (moment(e.at), t(f"rules.state_{e.state}", where=e.province or t("rules.everywhere")), e.by, e.reason)
+            (moment(e.at), t(f"rule_state.{e.state}", where=e.province or t("rules.everywhere")), e.by, e.reason)
             for e in switches
         ),
         snoozes=tuple(
             (
-                f"{t(f'rules.level_{s.level}')} {s.entity}",
+                f"{t(f'rule_level.{s.level}')} {s.entity}",
                 day(s.until),
                 t("rules.snooze_ended" if s.ended_by else "rules.snooze_on" if s.in_force else "rules.snooze_asked"),
                 " · ".join(filter(None, (s.asked_by, s.approved_by, s.ended_by))),
@@ -154,7 +154,7 @@ def _row(each: Efficacy, switches: Switches, t: Words) -> RowView:
         href=f"/rules/{rule_id}",
         title=each.title_vi if lang == "vi" else each.title_en,
         scheme=scheme_name(each.scheme, lang),
-        severity=t(f"rules.severity_{each.severity}"),
+        severity=t(f"rule_severity.{each.severity}"),
         tone=TONES[each.severity],
         claims=number(each.claims, lang),
         shadow=number(each.shadow_claims, lang) if each.shadow_claims else "",
@@ -164,7 +164,7 @@ def _row(each: Efficacy, switches: Switches, t: Words) -> RowView:
         alone=number(each.alone, lang),
         most_like=f"{each.most_like} {percent(each.most_like_share, lang, places=0)}" if each.most_like else "",
         months=tuple((round(18 * n / top, 1), number(n, lang)) for n in each.months),
-        standing=t(f"rules.standing_{each.standing}"),
+        standing=t(f"rule_standing.{each.standing}"),
         standing_tone=STANDING_TONES[each.standing],
         state=_state(rule_id, switches, t),
     )
@@ -172,16 +172,16 @@ def _row(each: Efficacy, switches: Switches, t: Words) -> RowView:
 
 def _state(rule_id: str, switches: Switches, t: Words) -> str:
     own = [s for s in switches.switches if s.rule == rule_id]
-    return "; ".join(t(f"rules.state_{s.state}", where=s.province or t("rules.everywhere")) for s in own)
+    return "; ".join(t(f"rule_state.{s.state}", where=s.province or t("rules.everywhere")) for s in own)
 
 
 def _bare(rule: Rule, t: Words) -> RowView:
     """The head of a rule's page before anything was scored."""
     return RowView(
         id=rule.ref, href=f"/rules/{rule.id}", title=rule.title_vi if t.lang == "vi" else rule.title_en,
-        scheme=scheme_name(rule.scheme, t.lang), severity=t(f"rules.severity_{rule.severity}"),
+        scheme=scheme_name(rule.scheme, t.lang), severity=t(f"rule_severity.{rule.severity}"),
         tone=TONES[rule.severity], claims=ABSENT, shadow="", amount=ABSENT, decided=ABSENT, confirmed=None,
-        alone=ABSENT, most_like="", months=(), standing=t("rules.standing_silent"), standing_tone="", state="",
+        alone=ABSENT, most_like="", months=(), standing=t("rule_standing.silent"), standing_tone="", state="",
     )  # fmt: skip
 
 
@@ -196,7 +196,7 @@ def _example(example: Example, t: Words) -> tuple[str, str, str, str]:
     tone = {"hit": "stop", "clear": "done", "not_evaluable": "wait"}[example.kind]
     return (
         tone,
-        t(f"rules.example_{example.kind}"),
+        t(f"rule_example.{example.kind}"),
         example.title,
         money(example.amount, t.lang) if example.amount else "",
     )

@@ -1,0 +1,180 @@
+"""Drugs their label forbids: for a disease the person has, for an age, or in pregnancy.
+
+The rows of the family in `drug_conditions`, the other way round: the diagnosis that is there is the sign.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from detectors.examples import drug, stay, surgery, visit
+from detectors.rules.drug_conditions import Told, drug_rule
+
+if TYPE_CHECKING:
+    from detectors.base import Rule
+
+_LABEL = "drug label"
+_OLD_CODE = "A disease that is long over but still coded looks the same."
+_ORAL: dict[str, Any] = {"duong_dung": "1.01"}
+_SUGAR: dict[str, Any] = {"ma_benh_chinh": "E11.9"}
+
+CONTRA_TOLD: tuple[Told, ...] = (
+    Told(
+        id="DRG-08",
+        scheme="DRUG_CONTRA",
+        vi="Diclofenac khi suy tim, bệnh mạch vành, mạch não, mạch ngoại vi",
+        en="Diclofenac in heart failure or vascular disease",
+        law="letter 5749/QLD-ĐK 2017; CV266 TH97 (S.004.605)",
+        drug="Diclofenac 50mg",
+        line=_ORAL,
+        wrong={"ma_benh_chinh": "M54.5", "ma_benh_kt": "I25.1"},
+        right={"ma_benh_chinh": "M54.5"},
+        rights=(("gel", (visit(ma_benh_chinh="I50.9"), drug(ten_thuoc="Voltaren Emulgel", duong_dung="3.05"))),),
+        gap=f"By mouth and injections only; suppositories and gels are passed over. {_OLD_CODE}",
+    ),
+    Told(
+        id="DRG-21",
+        scheme="DRUG_CONTRA",
+        vi="Diacerein từ 65 tuổi, có bệnh gan, hoặc không thoái hóa khớp",
+        en="Diacerein at 65 and over, with liver disease, or without osteoarthritis",
+        law="letters 5543/2015 and 889/2019 of the drug authority; CV266 TH21 (S.004.369)",
+        drug="Diacerein 50mg",
+        wrong={"ma_benh_chinh": "M54.5"},
+        right={"ma_benh_chinh": "M17.1"},
+        wrongs=(
+            ("65 today", (visit(ma_benh_chinh="M17.1", ngay_sinh="1960-03-10"), drug(ten_thuoc="Artrodar"))),
+            ("liver disease", (visit(ma_benh_chinh="M17.1", ma_benh_kt="K76.0"), drug(ten_thuoc="Diacerein 50mg"))),
+        ),
+        rights=(
+            ("65 tomorrow", (visit(ma_benh_chinh="M17.1", ngay_sinh="1960-03-11"), drug(ten_thuoc="Diacerein"))),
+            (
+                "65 this year, the month unknown",
+                (
+                    visit(ma_benh_chinh="M17.1", ngay_sinh="1960-01-01", birth_precision="year"),
+                    drug(ten_thuoc="Diacerein"),
+                ),
+            ),
+        ),
+        gap="A liver disease of the past looks the same. Osteoarthritis under another code looks like none.",
+    ),
+    Told(
+        id="DRG-45",
+        scheme="DRUG_CONTRA",
+        vi="Acid amin + glucose + lipid khi suy tim, nhồi máu cơ tim, phù phổi",
+        en="Parenteral amino acids, glucose and lipid in heart failure, infarction or lung oedema",
+        law=f"{_LABEL}; CV266 KT63 (S.004.605)",
+        drug="Acid amin + glucose + lipid 1440ml",
+        wrong={"ma_benh_chinh": "I50.9"},
+        right={"ma_benh_chinh": "K56.7"},
+        gap=f"Labels differ by product. {_OLD_CODE}",
+    ),
+    Told(
+        id="DRG-46",
+        scheme="DRUG_CONTRA",
+        vi="Vitamin B (Neutrivit, Savi 3B) khi u ác tính",
+        en="Vitamin B products in malignancy",
+        law=f"{_LABEL}; CV266 TH81 (S.004.605)",
+        drug="Savi 3B",
+        wrong={"ma_benh_chinh": "C50.9"},
+        right={"ma_benh_chinh": "G62.9"},
+        rights=(("a benign tumour", (visit(ma_benh_chinh="D24"), drug(ten_thuoc="Neutrivit 5000"))),),
+        gap=f"Only these two products are told. {_OLD_CODE}",
+    ),
+    Told(
+        id="DRG-47",
+        scheme="DRUG_CONTRA",
+        vi="Phalintop, Tioga khi đái tháo đường (Tioga: cả tắc, viêm đường mật)",
+        en="Phalintop or Tioga in diabetes (Tioga: also bile duct obstruction or inflammation)",
+        law=f"{_LABEL}; CV266 TH90, TH91 (S.004.605)",
+        drug="Phalintop 10ml",
+        wrong=_SUGAR,
+        right={"ma_benh_chinh": "K76.0"},
+        parts=("_a", "_b"),
+        wrongs=(("Tioga with gallstones", (visit(ma_benh_chinh="K80.2"), drug(ten_thuoc="Tioga"))),),
+        rights=(("Phalintop with gallstones", (visit(ma_benh_chinh="K80.2"), drug(ten_thuoc="Phalintop"))),),
+        gap="Only these two products are told.",
+    ),
+    Told(
+        id="DRG-48",
+        scheme="DRUG_CONTRA",
+        vi="Calci + vitamin D khi có sỏi tiết niệu",
+        en="Calcium with vitamin D and urinary stones",
+        law=f"{_LABEL}; CV266 TH98 (S.004.605)",
+        drug="Caldihasan 1250mg/125IU",
+        wrong={"ma_benh_chinh": "N20.0"},
+        right={"ma_benh_chinh": "M81.0"},
+        gap=f"Only the products of the letter are told, not every calcium of the code. {_OLD_CODE}",
+    ),
+    Told(
+        id="DRG-49",
+        scheme="DRUG_CONTRA",
+        vi="Ivabradin khi sốc tim, nhồi máu cơ tim cấp, đau thắt ngực không ổn định",
+        en="Ivabradine in cardiogenic shock, acute infarction or unstable angina",
+        law=f"{_LABEL}; CV266 TH85 (S.004.605)",
+        drug="Ivabradin 5mg",
+        wrong={"ma_benh_chinh": "I21.0"},
+        right={"ma_benh_chinh": "I25.2"},
+        gap="Started late in a stay, after the acute days, it looks the same.",
+    ),
+    Told(
+        id="DRG-22",
+        scheme="DRUG_CONTRA",
+        severity="warn",
+        vi="Levofloxacin, moxifloxacin cho người dưới 18 tuổi hoặc có thai",
+        en="Levofloxacin or moxifloxacin under 18 or in pregnancy",
+        law="drug label; TT37/2024 Đ8 k3; CV266 TH28, TH42 (S.004.605)",
+        drug="Levofloxacin 500mg",
+        line=_ORAL,
+        wrong={"ma_benh_chinh": "O23.1", "gioi_tinh": 2},
+        right={"ma_benh_chinh": "J18.9"},
+        wrongs=(("17 years old", (visit(ngay_sinh="2007-03-11"), drug(ten_thuoc="Levofloxacin 500mg", **_ORAL))),),
+        rights=(
+            ("18 today", (visit(ngay_sinh="2007-03-10"), drug(ten_thuoc="Levofloxacin 500mg", **_ORAL))),
+            ("eye drops", (visit(ngay_sinh="2017-03-10"), drug(ten_thuoc="Moxifloxacin 0,5%", duong_dung="6.01"))),
+            (
+                "tuberculosis",
+                (visit(ngay_sinh="2012-03-10", ma_benh_chinh="A15.0"), drug(ten_thuoc="Levofloxacin", **_ORAL)),
+            ),
+        ),
+        gap=(
+            "A note that life was at stake is not in the data; tuberculosis, plague, anthrax and cystic fibrosis "
+            "excuse, which is our reading. A mother's drug under her child's card looks the same."
+        ),
+    ),
+    Told(
+        id="DRG-23",
+        scheme="DRUG_CONTRA",
+        severity="warn",
+        vi="Metformin trái chống chỉ định trên nhãn",
+        en="Metformin against its label",
+        law="drug label (differs by product); TT37/2024 Đ8 k3; CV266 TH45 (S.004.605)",
+        drug="Metformin 850mg",
+        wrong={"ma_benh_chinh": "E11.9", "ma_benh_kt": "I10;I50.9"},
+        right=_SUGAR,
+        wrongs=(
+            (
+                "an operation in the claim",
+                (stay(**_SUGAR), surgery("2025-03-11 08:00", muc_huong=0), drug(ten_thuoc="Glucophage XR")),
+            ),
+        ),
+        gap=(
+            "Many labels allow it in stable heart disease and mild kidney disease: stage and stability are not in the "
+            f"code. Which injuries are severe is our list. {_OLD_CODE}"
+        ),
+    ),
+    Told(
+        id="DRG-53",
+        scheme="DRUG_CONTRA",
+        severity="warn",
+        vi="Gliclazid + metformin (Melanov-M) trái chống chỉ định",
+        en="Gliclazide-metformin against its label",
+        law=f"{_LABEL}; CV266 TH77 (S.004.605)",
+        drug="Melanov-M",
+        wrong={"ma_benh_chinh": "E10.9"},
+        right=_SUGAR,
+        rights=(("gliclazide alone", (visit(ma_benh_chinh="E10.9"), drug(ten_thuoc="Gliclazid 30mg"))),),
+        gap=f"Labels differ by product. {_OLD_CODE}",
+    ),
+)
+
+CONTRAS: tuple[Rule, ...] = tuple(drug_rule(told) for told in CONTRA_TOLD)

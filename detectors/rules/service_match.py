@@ -1,0 +1,817 @@
+"""Services that do not fit: with the diagnosis, with what else the claim bills, or without what they cannot go without.
+
+A name stands for a service until codes are checked; patterns, diagnoses and times are facts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from data.schema import ENCOUNTER_KEY
+from detectors.base import clear, hit, not_evaluable, rule
+from detectors.examples import TEST_PRICE, bed, drug, exam, service, stay, surgery, visit
+from detectors.expressions import (
+    DRUGS,
+    SERVICES,
+    SURGERY,
+    TESTS,
+    admission,
+    care_type,
+    day,
+    days_between,
+    family,
+    line_hits,
+    lines,
+    money,
+    with_encounter,
+)
+from detectors.facts import facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from data.schema import ClaimTables
+    from detectors.base import Rule, Severity
+
+PROCEDURE = 18
+KEY: list[str] = list(ENCOUNTER_KEY)
+FUND = TEST_PRICE * 0.8  # what the fund pays for a service of the examples
+NONE = nw.lit(None, dtype=nw.Float64)
+BY_NAME = "Told by names, until codes are checked; a service without a name is passed over."
+_CHRONIC_LUNG = "J44.9"
+
+
+def _at() -> nw.Expr:
+    """When a line was carried out; the order's time where the format has no other."""
+    return nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl"))
+
+
+def _named(tables: ClaimTables, rule_id: str, fact: str = "service") -> nw.Expr:
+    """Whether a service's name belongs to a family of the rule: `fact`, without its `fact_not`."""
+    known = facts(rule_id)
+    found = family(tables, "service_line", known[fact].value)
+    return found & ~family(tables, "service_line", known[f"{fact}_not"].value) if f"{fact}_not" in known else found
+
+
+def _billed(tables: ClaimTables, belongs: nw.Expr, *columns: str) -> nw.LazyFrame[Any]:
+    """Paid service lines of a family."""
+    wanted = dict.fromkeys(("ten_dich_vu", "t_bhtt", *columns))
+    return lines(tables, SERVICES, *wanted).filter(belongs, money("t_bhtt") > 0)
+
+
+def _claims(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    return frame.select(*KEY).unique(KEY)
+
+
+def _line_days(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Encounters and days on which lines were ordered or carried out."""
+    return nw.concat(
+        [frame.filter(~nw.col(c).is_null()).select(*KEY, date=day(nw.col(c))) for c in ("ngay_yl", "ngay_th_yl")]
+    ).unique([*KEY, "date"])
+
+
+def _diagnosed(prefixes: Sequence[str]) -> nw.Expr:
+    """Whether the main diagnosis or one of the others begins with one of `prefixes` (codes without the dot)."""
+    codes = nw.concat_str(
+        [nw.col("e_ma_benh_chinh").fill_null(""), nw.col("e_ma_benh_kt").fill_null("")], separator=";"
+    )
+    plain = codes.str.to_uppercase().str.replace_all(r"[^A-Z0-9;]", "")
+    return plain.str.contains(f"(^|;)({'|'.join(prefixes)})")
+
+
+def _with_diagnoses(frame: nw.LazyFrame[Any], tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
+    """`frame` with the diagnoses of its encounter; encounters without a main one are left out."""
+    joined = with_encounter(frame, tables, "ma_benh_chinh", "ma_benh_kt", *columns)
+    return joined.filter(~nw.col("e_ma_benh_chinh").is_null())
+
+
+def _whole(found: nw.LazyFrame[Any], share: float = 1.0) -> nw.LazyFrame[Any]:
+    """Signs on lines whose whole amount, or a share of it, is at stake, without a figure to compare."""
+    return line_hits(found, amount=money("t_bhtt") * share, observed=NONE, allowed=NONE)
+
+
+# --- A service that the claim must, or must not, bill together with another
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """A service told by name that is out of place with, or without, another one in the claim."""
+
+    id: str
+    scheme: str
+    severity: Severity
+    needs_other: bool  # True: a sign where the other is missing; False: a sign where it is there
+    vi: str
+    en: str
+    law: str
+    service: str  # a name of each for the examples
+    other: str
+    like: str | None = None  # a name that only sounds like the service
+    gap: str
+
+
+COMPANIONS_TOLD: tuple[Companion, ...] = (
+    Companion(
+        id="SRV-14",
+        scheme="UNBUNDLE_SERVICE",
+        severity="deny",
+        needs_other=False,
+        vi="Test nhanh HP tính thêm khi đã nội soi dạ dày, tá tràng",
+        en="HP antigen test beside gastroscopy",
+        law="facility price decision; CV266 KT32 (S.005.655)",
+        service="Helicobacter pylori Ag test nhanh",
+        other="Nội soi thực quản, dạ dày, tá tràng ống mềm",
+        like="Test hơi thở tìm HP bằng C13",
+        gap="A stool test to confirm the cure weeks after the endoscopy, in one long claim, looks the same.",
+    ),
+    Companion(
+        id="SRV-17",
+        scheme="DIAG_SERVICE_MISMATCH",
+        severity="deny",
+        needs_other=True,
+        vi="Hút đờm kín khi không thở máy",
+        en="Closed suction without ventilation",
+        law="facility price decision; CV266 KT166 (S.005.658)",
+        service="Hút đờm qua ống nội khí quản/canuyn mở khí quản bằng ống thông kín",
+        other="Thông khí nhân tạo xâm nhập (một ngày thở máy)",
+        like="Hút đờm qua ống nội khí quản bằng ống thông một lần",
+        gap="Ventilation that is billed in another claim of the stay, or is in the price of a bed, is not seen.",
+    ),
+    Companion(
+        id="SRV-43",
+        scheme="UPCODE_SERVICE",
+        severity="deny",
+        needs_other=True,
+        vi="Nội soi sinh thiết không có giải phẫu bệnh",
+        en="Endoscopy with biopsy but no pathology",
+        law="procedure manuals; CV266 KT64 (S.005.658)",
+        service="Nội soi thực quản, dạ dày, tá tràng có sinh thiết",
+        other="Xét nghiệm giải phẫu bệnh mô bệnh học thường quy",
+        like="Nội soi đại tràng toàn bộ ống mềm không sinh thiết",
+        gap=(
+            "Pathology billed in a later claim, or by another facility, is not seen. A biopsy for a urease test needs "
+            "none. The price of the endoscopy without biopsy is not in the claim: a share stands for the difference, "
+            "an estimate."
+        ),
+    ),
+)
+
+
+def _companion_query(told: Companion) -> Callable[[ClaimTables], nw.LazyFrame[Any]]:
+    known = facts(told.id)
+
+    def query(tables: ClaimTables) -> nw.LazyFrame[Any]:
+        """Paid lines of the service in claims that bill the other one, or in those that do not."""
+        others = lines(tables, SERVICES, "ten_dich_vu", "t_bhtt")
+        if told.needs_other:  # done is enough, paid or not
+            done = family(tables, "service_line", known.beside)
+            if "urease" in known:
+                done = done | family(tables, "service_line", known.urease)
+            others = others.filter(done)
+        else:
+            others = others.filter(family(tables, "service_line", known.beside), money("t_bhtt") > 0)
+        found = _billed(tables, _named(tables, told.id)).join(
+            _claims(others), on=KEY, how="anti" if told.needs_other else "semi"
+        )
+        return _whole(found, known.share / 100 if "share" in known else 1.0)
+
+    return query
+
+
+def _companion_rule(told: Companion) -> Rule:
+    known = facts(told.id)
+    share = known.share / 100 if "share" in known else 1.0
+    one, other = (service(ma_nhom=PROCEDURE, ten_dich_vu=name) for name in (told.service, told.other))
+    alone, together = (stay(), one), (stay(), one, other)
+    wrong, right = (alone, together) if told.needs_other else (together, alone)
+    like = () if told.like is None else (service(ma_nhom=PROCEDURE, ten_dich_vu=told.like),)
+    made = rule(
+        id=told.id,
+        version=1,
+        scheme=told.scheme,
+        severity=told.severity,
+        title_vi=told.vi,
+        title_en=told.en,
+        reason_vi=f"{told.vi}: quỹ chi {{amount}} cho dịch vụ này.",
+        reason_en=f"{told.en}: {{amount}} is at stake for the service.",
+        legal_basis=told.law,
+        needs=("service_line.t_bhtt",),
+        known_gaps=f"{BY_NAME} {told.gap}",
+        examples=(
+            hit("alone" if told.needs_other else "both in one claim", *wrong, amount=FUND * share),
+            clear("together" if told.needs_other else "alone", *right),
+            *(clear("a service of a like name", *wrong[:1], *like, *wrong[2:]) for _ in like),
+            not_evaluable("no amount", *right, service(t_bhtt=None)),
+        ),
+    )
+    return made(_companion_query(told))
+
+
+COMPANIONS: tuple[Rule, ...] = tuple(_companion_rule(told) for told in COMPANIONS_TOLD)
+
+
+# --- A service and the diagnoses it asks for, or those it must not meet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indication:
+    """A service told by name and the diagnoses that decide whether it may be paid."""
+
+    id: str
+    severity: Severity
+    needs_icd: bool  # True: a sign where none of the diagnoses is there; False: where one is
+    vi: str
+    en: str
+    law: str
+    service: str  # a name for the examples
+    wrong: str  # main diagnoses for the examples
+    right: str
+    exempt: str | None = None  # a second diagnosis that excuses the wrong one
+    gap: str
+
+
+INDICATIONS_TOLD: tuple[Indication, ...] = (
+    Indication(
+        id="SRV-51",
+        severity="deny",
+        needs_icd=True,
+        vi="Bơm thông lệ đạo không có tắc lệ đạo",
+        en="Lacrimal irrigation without obstruction",
+        law="QĐ 3906/QĐ-BYT 2012; CV266 KT25 (S.005.649)",
+        service="Bơm thông lệ đạo",
+        wrong="H25.9",
+        right="H04.5",
+        gap="Congenital obstruction and injuries of the eye count as a reason too, which is our reading.",
+    ),
+    Indication(
+        id="SRV-52",
+        severity="deny",
+        needs_icd=True,
+        vi="Vận động trị liệu hô hấp không có bệnh phổi mạn",
+        en="Respiratory therapy without chronic lung disease",
+        law="QĐ 1981/QĐ-BYT 2014; CV266 KT47 (S.005.649)",
+        service="Vận động trị liệu hô hấp",
+        wrong="I63.9",
+        right=_CHRONIC_LUNG,
+        gap="Ventilated and operated patients without a chronic lung disease look the same.",
+    ),
+    Indication(
+        id="SRV-53",
+        severity="warn",
+        needs_icd=False,
+        vi="Nội soi thực quản dạ dày ở người suy tim",
+        en="Gastroscopy in heart failure",
+        law="QĐ 3805/QĐ-BYT 2014; CV266 KT84 (S.005.653)",
+        service="Nội soi thực quản, dạ dày, tá tràng ống mềm",
+        wrong="I50.9",
+        right="K29.7",
+        exempt="K92.2",
+        gap="The degree of heart failure is not in the code. Bleeding ulcers and varices excuse, which is our reading.",
+    ),
+    Indication(
+        id="SRV-22",
+        severity="warn",
+        needs_icd=False,
+        vi="PHCN chống chỉ định ở người bệnh u ác tính",
+        en="Contraindicated rehab in malignancy",
+        law="procedure manuals; CV266 KT79 (S.005.653)",
+        service="Điều trị bằng sóng ngắn",
+        wrong="C50.9",
+        right="M54.5",
+        gap=(
+            "The list of techniques is ours (unverified). A cancer healed long ago but still coded C, or a technique "
+            "far from the tumour, looks the same."
+        ),
+    ),
+)
+
+
+def _indication_query(told: Indication) -> Callable[[ClaimTables], nw.LazyFrame[Any]]:
+    known = facts(told.id)
+    codes = [*known.icd, *(known.icd_also if "icd_also" in known else ())]
+    excused = [c for name in ("exempt", "exempt_also") if name in known for c in known[name].value]
+
+    def query(tables: ClaimTables) -> nw.LazyFrame[Any]:
+        """Paid lines of the service in claims whose diagnoses do not allow it."""
+        billed = _with_diagnoses(_billed(tables, _named(tables, told.id)), tables)
+        found = billed.filter(~_diagnosed(codes) if told.needs_icd else _diagnosed(codes))
+        return _whole(found.filter(~_diagnosed(excused)) if excused else found)
+
+    return query
+
+
+def _indication_rule(told: Indication) -> Rule:
+    known = facts(told.id)
+    billed = service(ma_nhom=PROCEDURE, ten_dich_vu=told.service)
+    codes = ", ".join(known.icd)
+    excused = (
+        ()
+        if told.exempt is None
+        else (clear("excused", visit(ma_benh_chinh=told.wrong, ma_benh_kt=told.exempt), billed),)
+    )
+    second = told.right if told.needs_icd else "I10"
+    made = rule(
+        id=told.id,
+        version=1,
+        scheme="DIAG_SERVICE_MISMATCH",
+        severity=told.severity,
+        title_vi=told.vi,
+        title_en=told.en,
+        reason_vi=f"{told.vi} ({'không có' if told.needs_icd else 'có'} mã bệnh {codes}); quỹ chi {{amount}}.",
+        reason_en=f"{told.en} ({'no' if told.needs_icd else 'a'} diagnosis of {codes}); the fund pays {{amount}}.",
+        legal_basis=told.law,
+        needs=("encounter.ma_benh_chinh", "service_line.t_bhtt"),
+        known_gaps=f"{BY_NAME} {told.gap}",
+        examples=(
+            hit(f"with {told.wrong}", visit(ma_benh_chinh=told.wrong), billed, amount=FUND),
+            clear(f"with {told.right}", visit(ma_benh_chinh=told.right, ma_benh_kt="I10"), billed),
+            clear(
+                "the other diagnosis is a second one", visit(ma_benh_chinh="R05", ma_benh_kt=f"I10;{second}"), billed
+            ),
+            clear("another service", visit(ma_benh_chinh=told.wrong), exam()),
+            *excused,
+            not_evaluable("no diagnosis", visit(ma_benh_chinh=None), billed),
+        ),
+    )
+    return made(_indication_query(told))
+
+
+INDICATIONS: tuple[Rule, ...] = tuple(_indication_rule(told) for told in INDICATIONS_TOLD)
+
+
+# --- Services with a condition of their own
+
+_GIEMSA: dict[str, Any] = {"ten_dich_vu": "Nhuộm Giemsa tìm HP trong mảnh sinh thiết"}
+_BIOPSY: dict[str, Any] = {"ma_nhom": 3, "ten_dich_vu": "Nội soi thực quản, dạ dày, tá tràng có sinh thiết"}
+
+
+@rule(
+    id="SRV-15",
+    version=1,
+    scheme="UNBUNDLE_SERVICE",
+    severity="deny",
+    title_vi="Nhuộm Giemsa tìm HP không đúng điều kiện",
+    title_en="Giemsa stain for HP outside condition",
+    reason_vi="Nhuộm Giemsa tìm HP kèm nội soi sinh thiết, hoặc không có phẫu thuật dạ dày; quỹ chi {amount}.",
+    reason_en="Giemsa stain for HP beside a paid biopsy, or without gastric surgery; the fund pays {amount}.",
+    legal_basis="facility price decision; CV266 KT104 (S.001.646)",
+    needs=("service_line.t_bhtt",),
+    known_gaps=f"{BY_NAME} A specimen of another claim or facility that is only stained here looks the same.",
+    examples=(
+        hit("beside a biopsy", visit(), service(**_BIOPSY), service(**_GIEMSA), amount=FUND),
+        hit("nothing that gives a specimen", visit(), exam(), service(**_GIEMSA), amount=FUND),
+        clear(
+            "of a gastrectomy",
+            stay(),
+            surgery("2025-03-11 08:00", ten_dich_vu="Cắt bán phần dạ dày"),
+            service(**_GIEMSA),
+        ),
+        clear("a biopsy without the stain", visit(), service(**_BIOPSY)),
+        not_evaluable("no amount", visit(), service(t_bhtt=None)),
+    ),
+)
+def giemsa_stain(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid Giemsa stains for HP but in claims with gastric surgery and without a paid gastroscopy with biopsy."""
+    biopsied = _claims(_billed(tables, _named(tables, "SRV-15", "biopsied")))
+    operated = lines(tables, SERVICES, "ten_dich_vu").filter(_named(tables, "SRV-15", "surgery"))
+    lawful = _claims(operated).join(biopsied, on=KEY, how="anti")
+    return _whole(_billed(tables, _named(tables, "SRV-15")).join(lawful, on=KEY, how="anti"))
+
+
+_FROZEN: dict[str, Any] = {"ten_dich_vu": "Xét nghiệm mô bệnh học tức thì bằng phương pháp cắt lạnh"}
+_ELEVENTH: dict[str, Any] = {"ngay_yl": "2025-03-11 08:30", "ngay_th_yl": "2025-03-11 08:30"}
+
+
+@rule(
+    id="SRV-44",
+    version=1,
+    scheme="PHANTOM_SERVICE",
+    severity="deny",
+    title_vi="Cắt lạnh tức thì không có phẫu thuật",
+    title_en="Frozen section without surgery",
+    reason_vi="Cắt lạnh tức thì nhưng trong ngày không có phẫu thuật, sinh thiết có hướng dẫn; quỹ chi {amount}.",
+    reason_en="A frozen section without surgery or a guided biopsy on its day; the fund pays {amount}.",
+    legal_basis="procedure manuals; CV266 KT86 (S.005.657)",
+    needs=("service_line.ma_nhom", "service_line.ngay_yl"),
+    known_gaps=f"{BY_NAME} A specimen sent by another facility looks the same. The day is that of order or act.",
+    examples=(
+        hit("no operation", stay(), service(**_FROZEN), amount=FUND),
+        hit(
+            "operation the day before",
+            stay(),
+            surgery("2025-03-10 08:00"),
+            service(**_ELEVENTH, **_FROZEN),
+            amount=FUND,
+        ),
+        clear("during the operation", stay(), surgery("2025-03-11 08:00"), service(**_ELEVENTH, **_FROZEN)),
+        clear(
+            "guided biopsy",
+            stay(),
+            service(ma_nhom=PROCEDURE, ten_dich_vu="Sinh thiết phổi dưới hướng dẫn của cắt lớp vi tính"),
+            service(**_FROZEN),
+        ),
+        not_evaluable("no order time", stay(), service(ngay_yl=None, ngay_th_yl=None, **_FROZEN)),
+    ),
+)
+def frozen_section(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid frozen sections of a day on which the claim has neither surgery nor a guided biopsy."""
+    sampled = (nw.col("ma_nhom") == SURGERY) | family(tables, "service_line", facts("SRV-44").guided_biopsy)
+    days = _line_days(lines(tables, SERVICES, "ma_nhom", "ten_dich_vu", "ngay_yl", "ngay_th_yl").filter(sampled))
+    frozen = _billed(tables, _named(tables, "SRV-44"), "ngay_yl", "ngay_th_yl").with_columns(date=day(_at()))
+    return _whole(frozen.filter(~nw.col("date").is_null()).join(days, on=[*KEY, "date"], how="anti"))
+
+
+_ROOT: dict[str, Any] = {"ma_nhom": PROCEDURE, "ten_dich_vu": "Điều trị tủy răng số 4, 5"}
+_TOOTH_XRAY: dict[str, Any] = {"ma_nhom": 2, "ten_dich_vu": "Chụp X-quang răng cận chóp"}
+
+
+@rule(
+    id="SRV-45",
+    version=1,
+    scheme="PHANTOM_SERVICE",
+    severity="deny",
+    title_vi="Điều trị tủy răng không chụp X-quang",
+    title_en="Root canal without X-ray",
+    reason_vi="Điều trị tủy răng, không có phim răng trong hồ sơ và trong {allowed} ngày trước; quỹ chi {amount}.",
+    reason_en="A root canal without a dental X-ray in the claim or in the {allowed} days before; {amount} is at stake.",
+    legal_basis="QĐ 3207/QĐ-BYT 2013; CV266 KT04 (S.005.658)",
+    needs=("encounter.patient_id", "encounter.ngay_vao", "service_line.t_bhtt"),
+    known_gaps=f"{BY_NAME} An X-ray the patient paid for, brought along, or within the price is not seen.",
+    examples=(
+        hit("no X-ray", visit(), service(**_ROOT), amount=FUND),
+        hit(
+            "an X-ray in January",
+            visit("2025-01-10 08:00"),
+            service(**_TOOTH_XRAY),
+            visit(),
+            service(**_ROOT),
+            amount=FUND,
+        ),
+        clear("an X-ray in the claim", visit(), service(**_ROOT), service(**_TOOTH_XRAY)),
+        clear("an X-ray a week before", visit("2025-03-03 08:00"), service(**_TOOTH_XRAY), visit(), service(**_ROOT)),
+        not_evaluable("no patient", visit(patient_id=None), service(**_ROOT)),
+    ),
+)
+def root_canal(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid root canals without a dental X-ray in the claim or in an earlier one of the last weeks."""
+    known = facts("SRV-45")
+    roots = with_encounter(_billed(tables, _named(tables, "SRV-45")), tables, "patient_id", "ngay_vao").filter(
+        ~nw.col("e_patient_id").is_null(), ~nw.col("e_ngay_vao").is_null()
+    )
+    films = lines(tables, SERVICES, "ten_dich_vu").filter(family(tables, "service_line", known.image))
+    seen = with_encounter(_claims(films), tables, "patient_id", "ngay_vao").select(
+        "e_patient_id", p_ma_cskcb=nw.col("ma_cskcb"), p_ma_lk=nw.col("ma_lk"), p_at=nw.col("e_ngay_vao")
+    )
+    own = (nw.col("p_ma_cskcb") == nw.col("ma_cskcb")) & (nw.col("p_ma_lk") == nw.col("ma_lk"))
+    before = nw.col("p_at") < nw.col("e_ngay_vao")
+    near = days_between(nw.col("p_at"), nw.col("e_ngay_vao")) <= known.days
+    covered = roots.join(seen, on="e_patient_id", how="inner").filter(own | (before & near))
+    found = roots.join(_claims(covered), on=KEY, how="anti")
+    return line_hits(found, amount=money("t_bhtt"), observed=NONE, allowed=nw.lit(float(known.days)))
+
+
+_TARGETED: dict[str, Any] = {"ma_nhom": PROCEDURE, "ten_dich_vu": "Điều trị đích trong ung thư"}
+_TARGET_DRUG: dict[str, Any] = {"ten_thuoc": "Trastuzumab 440 mg", "don_vi_tinh": "lọ", "lieu_dung": None}
+
+
+@rule(
+    id="SRV-54",
+    version=1,
+    scheme="UNBUNDLE_SERVICE",
+    severity="deny",
+    title_vi="Dịch vụ điều trị đích kèm thuốc đích, truyền hóa chất",
+    title_en="Targeted-therapy service beside the drug or infusion",
+    reason_vi="Dịch vụ điều trị đích tính kèm thuốc đích hoặc truyền hóa chất; quỹ chi {amount} cho dịch vụ.",
+    reason_en="A targeted-therapy service beside the drug or a chemotherapy infusion; the fund pays {amount} for it.",
+    legal_basis="TT50/2017 Đ7 k1; CV266 KT118 (S.005.443)",
+    needs=("drug_line.ten_thuoc", "service_line.t_bhtt"),
+    known_gaps=f"{BY_NAME} A target drug is told by the ending of its ingredient: a brand name alone is passed over.",
+    examples=(
+        hit("beside the drug", stay(), service(**_TARGETED), drug(quantity=1, **_TARGET_DRUG), amount=FUND),
+        hit(
+            "beside an infusion",
+            stay(),
+            service(**_TARGETED),
+            service(ma_nhom=PROCEDURE, ten_dich_vu="Truyền hóa chất tĩnh mạch nội trú"),
+            amount=FUND,
+        ),
+        clear("alone", stay(), service(**_TARGETED), drug()),
+        clear("the drug alone", stay(), drug(quantity=1, **_TARGET_DRUG)),
+        not_evaluable("no drug name", stay(), service(**_TARGETED), drug(ten_thuoc=None)),
+    ),
+)
+def targeted_therapy(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid targeted-therapy services in claims with a paid target drug or chemotherapy infusion."""
+    known = facts("SRV-54")
+    drugs = lines(tables, DRUGS, "ten_thuoc", "t_bhtt").filter(
+        family(tables, "drug_line", known.drug), money("t_bhtt") > 0
+    )
+    infusions = _billed(tables, family(tables, "service_line", known.infusion))
+    beside = nw.concat([_claims(drugs), _claims(infusions)]).unique(KEY)
+    return _whole(_billed(tables, _named(tables, "SRV-54")).join(beside, on=KEY, how="semi"))
+
+
+_CT: dict[str, Any] = {"ma_nhom": 2, "ten_dich_vu": "Chụp cắt lớp vi tính sọ não có tiêm thuốc cản quang"}
+_CONTRAST: dict[str, Any] = {"ten_thuoc": "Iohexol 300 mg/ml", "don_vi_tinh": "lọ", "lieu_dung": None}
+
+
+@rule(
+    id="SRV-08",
+    version=1,
+    scheme="UPCODE_SERVICE",
+    severity="warn",
+    title_vi="CT có tiêm thuốc cản quang nhưng không dùng thuốc",
+    title_en="Contrast CT without contrast agent",
+    reason_vi="CT có tiêm thuốc cản quang nhưng trong ngày không có thuốc cản quang; chênh lệch ước tính {amount}.",
+    reason_en="A contrast CT without a contrast agent on its day; the difference is estimated at {amount}.",
+    legal_basis="facility price decision; CV266 KT183 (S.005.442)",
+    needs=("service_line.ngay_yl", "drug_line.ngay_yl", "drug_line.ten_thuoc"),
+    known_gaps=(
+        f"{BY_NAME} Contrast within the price of a package, or that the patient paid for, is not seen. The price of "
+        "the plain CT is not in the claim: a share stands for the difference, an estimate."
+    ),
+    examples=(
+        hit("no contrast", visit(), service(**_CT), drug(), amount=FUND * 0.2),
+        hit(
+            "contrast on another day",
+            stay(),
+            service(**_CT),
+            drug(quantity=1, ngay_yl="2025-03-12 08:00", ngay_th_yl="2025-03-12 08:00", **_CONTRAST),
+            amount=FUND * 0.2,
+        ),
+        clear("with contrast", visit(), service(**_CT), drug(quantity=1, **_CONTRAST)),
+        clear(
+            "contrast billed as a supply",
+            visit(),
+            service(**_CT),
+            service(ma_nhom=10, ten_vat_tu="Thuốc cản quang", ten_dich_vu=None),
+        ),
+        clear(
+            "plain CT", visit(), service(ma_nhom=2, ten_dich_vu="Chụp cắt lớp vi tính cổ không tiêm thuốc cản quang")
+        ),
+        not_evaluable("no order time", visit(), service(ngay_yl=None, ngay_th_yl=None, **_CT)),
+    ),
+)
+def contrast_ct(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid contrast CTs of a day on which the claim has no contrast agent."""
+    known = facts("SRV-08")
+    drugs = lines(tables, DRUGS, "ten_thuoc", "ngay_yl", "ngay_th_yl").filter(
+        family(tables, "drug_line", known.contrast)
+    )
+    supplies = lines(tables, SERVICES, "ten_vat_tu", "ngay_yl", "ngay_th_yl").filter(
+        family(tables, "service_line", known.contrast, column="ten_vat_tu")
+    )
+    given = nw.concat([_line_days(drugs), _line_days(supplies)]).unique([*KEY, "date"])
+    scans = _billed(tables, _named(tables, "SRV-08"), "ngay_yl", "ngay_th_yl").with_columns(date=day(_at()))
+    found = scans.filter(~nw.col("date").is_null()).join(given, on=[*KEY, "date"], how="anti")
+    return _whole(found, known.share / 100)
+
+
+_LASIK: dict[str, Any] = {"ma_nhom": PROCEDURE, "ten_dich_vu": "Phẫu thuật lác thông thường"}
+_NOSE: dict[str, Any] = {"ma_nhom": PROCEDURE, "ten_dich_vu": "Phẫu thuật nâng mũi"}
+
+
+@rule(
+    id="SRV-35",
+    version=1,
+    scheme="EXCLUDED_DISGUISED",
+    severity="warn",
+    title_vi="Khúc xạ, lác, thẩm mỹ tính BHYT",
+    title_en="Refraction, squint or cosmetic work",
+    reason_vi="Dịch vụ khúc xạ, lác hoặc thẩm mỹ lúc {observed} tuổi, không do chấn thương, dị tật; quỹ chi {amount}.",
+    reason_en="Refraction, squint or cosmetic work at {observed} years, no injury or malformation; {amount} at stake.",
+    legal_basis="L-BHYT Đ23; L51/2024 (unverified)",
+    needs=("encounter.ma_benh_chinh", "encounter.ngay_sinh", "encounter.ngay_vao", "service_line.t_bhtt"),
+    known_gaps=(
+        f"{BY_NAME} With accents kept: names written without them are passed over. Measuring the refraction is not "
+        "treating it. Children are covered for refraction and squint up to an age that changed in 2025 (unverified). "
+        "Repair after a tumour or a burn without its code looks the same."
+    ),
+    examples=(
+        hit("squint surgery at 39", visit(ma_benh_chinh="H50.0"), service(**_LASIK), amount=FUND),
+        hit("nose at 39", visit(ma_benh_chinh="J34.2"), service(**_NOSE), amount=FUND),
+        hit(
+            "squint surgery at 10 in March 2025",
+            visit(ma_benh_chinh="H50.0", ngay_sinh="2015-01-01"),
+            service(**_LASIK),
+        ),
+        clear(
+            "at 10 in 2026", visit("2026-03-10 08:00", ma_benh_chinh="H50.0", ngay_sinh="2016-01-01"), service(**_LASIK)
+        ),
+        clear("at 4", visit(ma_benh_chinh="H50.0", ngay_sinh="2021-01-01"), service(**_LASIK)),
+        clear("after an injury", visit(ma_benh_chinh="S02.2"), service(**_NOSE)),
+        clear("endometriosis", visit(), service(ma_nhom=PROCEDURE, ten_dich_vu="Phẫu thuật lạc nội mạc tử cung")),
+        not_evaluable("no birth date", visit(ngay_sinh=None), service(**_LASIK)),
+    ),
+)
+def excluded_work(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid refraction, squint and cosmetic work above the covered age and without an injury or malformation."""
+    known = facts("SRV-35")
+    born = nw.col("e_ngay_sinh").cast(nw.Datetime("us"))
+    age = (days_between(born, nw.col("e_ngay_vao")) / 365.25).floor()
+    cosmetic = family(tables, "service_line", known.cosmetic_accented, accents=True)
+    named = family(tables, "service_line", known.service_accented, accents=True)
+    limit = (
+        nw.when(nw.col("cosmetic"))
+        .then(nw.lit(float(known["age"].periods[0].value)))
+        .otherwise(known["age"].at(nw.col("e_ngay_vao")))
+    )
+    billed = _billed(tables, named).with_columns(cosmetic=cosmetic)
+    found = (
+        _with_diagnoses(billed, tables, "ngay_sinh", "ngay_vao")
+        .with_columns(age=age, limit=limit)
+        .filter(nw.col("age") >= nw.col("limit"), ~_diagnosed(known.icd_ok))
+    )
+    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("age"), allowed=nw.col("limit"))
+
+
+_BNP: dict[str, Any] = {"ten_dich_vu": "Định lượng BNP"}
+_PRO_BNP: dict[str, Any] = {"ten_dich_vu": "Định lượng proBNP (NT-proBNP)"}
+
+
+@rule(
+    id="SRV-11",
+    version=1,
+    scheme="OVER_TEST",
+    severity="warn",
+    title_vi="BNP, NT-proBNP không đúng điều kiện suy tim",
+    title_en="BNP test outside the heart-failure condition",
+    reason_vi="BNP, NT-proBNP không có mã suy tim, hoặc cả hai loại trong một hồ sơ; quỹ chi {amount}.",
+    reason_en="BNP or NT-proBNP without heart failure, or both in one claim; the fund pays {amount}.",
+    legal_basis="TT35/2016 Danh mục 1 mục 9; CV266 KT37 (S.005.428)",
+    needs=("encounter.ma_benh_chinh", "service_line.t_bhtt"),
+    known_gaps=(
+        f"{BY_NAME} Ordered to rule heart failure out in a breathless patient, it looks the same. Which of the two the "
+        "list asks for in renal failure is not judged. Of both in one claim the cheaper is named."
+    ),
+    examples=(
+        hit("hypertension", visit(ma_benh_chinh="I10"), service(**_PRO_BNP), amount=FUND),
+        hit("both", visit(ma_benh_chinh="I50.9"), service(**_PRO_BNP), service(price=60_000, **_BNP), amount=48_000),
+        clear("heart failure", visit(ma_benh_chinh="I50.9"), service(**_PRO_BNP)),
+        clear("hypertensive heart failure, second", visit(ma_benh_chinh="J18.9", ma_benh_kt="I11.0"), service(**_BNP)),
+        not_evaluable("no diagnosis", visit(ma_benh_chinh=None), service(**_BNP)),
+    ),
+)
+def bnp(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid BNP tests without heart failure, and with it the cheaper kind where both are paid."""
+    known = facts("SRV-11")
+    pro = family(tables, "service_line", known.pro)
+    billed = _billed(tables, _named(tables, "SRV-11")).with_columns(
+        of_pro=nw.when(pro).then(money("t_bhtt")).otherwise(nw.lit(0.0)),
+        of_plain=nw.when(pro).then(nw.lit(0.0)).otherwise(money("t_bhtt")),
+    )
+    sums = billed.group_by(*KEY).agg(pro=nw.col("of_pro").sum(), plain=nw.col("of_plain").sum())
+    both = (nw.col("pro") > 0) & (nw.col("plain") > 0)
+    plain_is_cheaper = nw.col("plain") <= nw.col("pro")
+    is_plain = nw.col("of_plain") > 0
+    cheaper = both & ((plain_is_cheaper & is_plain) | (~plain_is_cheaper & ~is_plain))
+    found = _with_diagnoses(billed.join(sums, on=KEY, how="inner"), tables).filter(~_diagnosed(known.icd_hf) | cheaper)
+    return _whole(found)
+
+
+_INJECTION: dict[str, Any] = {"ma_nhom": PROCEDURE, "ten_dich_vu": "Tiêm tĩnh mạch"}
+
+
+@rule(
+    id="SRV-42",
+    version=1,
+    scheme="UNBUNDLE_SERVICE",
+    severity="deny",
+    title_vi="Tiêm, truyền, cắt chỉ, tháo bột, thay băng tính ở nội trú",
+    title_en="Injection, infusion, suture or cast removal billed in a stay",
+    reason_vi="Dịch vụ chỉ thanh toán cho ngoại trú được tính trong đợt nội trú; quỹ chi {amount}.",
+    reason_en="A service that is paid for outpatients only is billed in a stay; the fund pays {amount}.",
+    legal_basis="facility price decision notes; CV266 KT144 (S.005.430)",
+    needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "service_line.ngay_yl"),
+    known_gaps=f"{BY_NAME} Dressings are judged up to 15 cm. Lines before the admission order are not judged.",
+    examples=(
+        hit("injection on the ward", stay(), service(**_INJECTION), amount=FUND),
+        hit("stitches out", stay(), service(ma_nhom=PROCEDURE, ten_dich_vu="Cắt chỉ sau phẫu thuật"), amount=FUND),
+        clear("outpatient", visit(), service(**_INJECTION)),
+        clear("before admission", stay(ngay_vao_noi_tru="2025-03-10 12:00"), service(**_INJECTION)),
+        clear("chemotherapy", stay(), service(ma_nhom=PROCEDURE, ten_dich_vu="Truyền hóa chất tĩnh mạch nội trú")),
+        clear("long wound", stay(), service(ma_nhom=PROCEDURE, ten_dich_vu="Thay băng vết mổ dài trên 15cm đến 30 cm")),
+        not_evaluable("no care type", stay(ma_loai_kcb=None), service(**_INJECTION)),
+    ),
+)
+def outpatient_work_in_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid injections, infusions, removals of stitches and casts, and small dressings of a stay."""
+    known = facts("SRV-42")
+    named = family(tables, "service_line", f"{known.injection}|{known.dressing}") | family(
+        tables, "service_line", known.sutures_accented, accents=True
+    )
+    named &= ~family(tables, "service_line", known["not"].value)
+    found = with_encounter(
+        _billed(tables, named, "ngay_yl", "ngay_th_yl"), tables, "ma_loai_kcb", "ngay_vao", "ngay_vao_noi_tru"
+    ).filter(care_type("e_ma_loai_kcb").is_in(["03", "04"]), _at() >= admission("e_"))
+    return _whole(found)
+
+
+_DRIP: dict[str, Any] = {"ten_thuoc": "Glucose 5%", "duong_dung": "2.15", "don_vi_tinh": "chai", "lieu_dung": None}
+
+
+@rule(
+    id="SRV-49",
+    version=1,
+    scheme="OVER_DRUG_POLY",
+    severity="info",
+    title_vi="Truyền dịch ngoại trú không có chỉ định",
+    title_en="Outpatient infusion without reason",
+    reason_vi="Thuốc truyền tĩnh mạch ở lượt khám ngoại trú không có mã bệnh cần truyền; quỹ chi {amount}.",
+    reason_en="An infusion in an outpatient visit without a diagnosis that asks for one; the fund pays {amount}.",
+    legal_basis="L-BHYT Đ29",
+    needs=("encounter.ma_loai_kcb", "encounter.ma_benh_chinh", "drug_line.duong_dung"),
+    known_gaps="Which diagnoses ask for an infusion is our list; emergencies coded otherwise look the same.",
+    examples=(
+        hit("for a cold", visit(ma_benh_chinh="J00"), drug(quantity=2, **_DRIP), amount=1_600),
+        clear("for diarrhoea", visit(ma_benh_chinh="A09.0"), drug(quantity=2, **_DRIP)),
+        clear("in a stay", stay(ma_benh_chinh="J00"), drug(quantity=2, **_DRIP)),
+        clear("tablets", visit(ma_benh_chinh="J00"), drug()),
+        not_evaluable("no route", visit(), drug(duong_dung=None)),
+    ),
+)
+def outpatient_infusion(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid infusion drugs of outpatient visits without a diagnosis of the list."""
+    known = facts("SRV-49")
+    paid = lines(tables, DRUGS, "duong_dung", "ma_nhom", "t_bhtt").filter(
+        nw.col("duong_dung").str.strip_chars().is_in(known.route),
+        nw.col("ma_nhom").is_in([4, 5, 6]),
+        money("t_bhtt") > 0,
+    )
+    found = _with_diagnoses(paid, tables, "ma_loai_kcb").filter(
+        care_type("e_ma_loai_kcb") == "01", ~_diagnosed(known.icd_ok)
+    )
+    return _whole(found)
+
+
+# --- What a line must say of itself
+
+
+@rule(
+    id="SRV-05",
+    version=1,
+    scheme="ANAESTHESIA_UPCODE",
+    severity="info",
+    title_vi="Phẫu thuật thiếu phương pháp vô cảm",
+    title_en="Surgery without anaesthesia method",
+    reason_vi="Dòng phẫu thuật không ghi phương pháp vô cảm (PP_VO_CAM).",
+    reason_en="A surgery line names no method of anaesthesia (PP_VO_CAM).",
+    legal_basis="QĐ 130 PP_VO_CAM",
+    needs=("service_line.ma_nhom",),
+    known_gaps="A fault of the record, not of the payment: no money is at stake. The 4210 format has no such field.",
+    examples=(
+        hit("no method", stay(), surgery("2025-03-11 08:00"), amount=0),
+        clear("general", stay(), surgery("2025-03-11 08:00", pp_vo_cam=1)),
+        clear("a test", stay(), service()),
+        clear("4210", stay(standard="4210"), surgery("2025-03-11 08:00")),
+        not_evaluable("no group", stay(), surgery("2025-03-11 08:00", ma_nhom=None)),
+    ),
+)
+def no_anaesthesia(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid surgery lines without a method of anaesthesia."""
+    found = lines(tables, SERVICES, "ma_nhom", "pp_vo_cam", "standard", "t_bhtt").filter(
+        nw.col("ma_nhom") == SURGERY,
+        nw.col("pp_vo_cam").is_null(),
+        nw.col("standard") == "130",
+        money("t_bhtt") > 0,
+    )
+    return _whole(found, 0.0)
+
+
+@rule(
+    id="SRV-48",
+    version=1,
+    scheme="PHANTOM_SERVICE",
+    severity="info",
+    title_vi="Dịch vụ thiếu người thực hiện",
+    title_en="Service without performer",
+    reason_vi="Dòng xét nghiệm, CĐHA, phẫu thuật, thủ thuật không ghi người thực hiện (NGUOI_THUC_HIEN).",
+    reason_en="A test, image, operation or procedure names no performer (NGUOI_THUC_HIEN).",
+    legal_basis="QĐ 130 NGUOI_THUC_HIEN",
+    needs=("service_line.ma_nhom",),
+    known_gaps=(
+        "A fault of the record, not of the payment: no money is at stake. The 4210 format has no such field; services "
+        "done by another facility (K in the code) are passed over."
+    ),
+    examples=(
+        hit("no performer", stay(), service(nguoi_thuc_hien=None), amount=0),
+        clear("with one", stay(), service()),
+        clear("an examination", visit(), exam()),
+        clear("a bed", stay(), bed()),
+        clear("done elsewhere", visit(), service(nguoi_thuc_hien=None, ma_dich_vu="22.0120.1370.K.01002")),
+        not_evaluable("no group", stay(), service(ma_nhom=None, nguoi_thuc_hien="001/CCHN")),
+    ),
+)
+def no_performer(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid tests, images, operations and procedures without a performer."""
+    found = lines(tables, SERVICES, "ma_nhom", "nguoi_thuc_hien", "ma_dich_vu", "standard", "t_bhtt").filter(
+        nw.col("ma_nhom").is_in([*TESTS, SURGERY, PROCEDURE]),
+        nw.col("nguoi_thuc_hien").fill_null("").str.strip_chars() == "",
+        nw.col("standard") == "130",
+        money("t_bhtt") > 0,
+        ~nw.col("ma_dich_vu").fill_null("").str.contains(".K.", literal=True),
+    )
+    return _whole(found, 0.0)
