@@ -155,11 +155,10 @@ class Tables:
 
     def _xml2(self, v: Visit, ma_lk: str, lines: list[Line]) -> list[Row]:
         text, percent, code = self.clock.text, v.percent, v.facility.code
-        year = self.clock.day_texts[v.left // DAY][:4]
         return [
             (
                 ma_lk, n, (i := line.item).code, i.group, i.name, i.unit, i.strength, i.route, i.form, line.dose,
-                registration(i), line.tender or tender(i, code, year), 1, line.cover_ratio,
+                registration(i), line.tender or tender(i, code, self._year(line)), 1, line.cover_ratio,
                 thousandths(line.quantity), thousandths(line.unit_price), money(line.bv), money(line.bh), 0, 0, 0,
                 money(line.other), money(line.other), percent, money(line.bv - line.bh),
                 money(line.bh - line.fund + line.taken), money(line.fund), line.department, line.doctor,
@@ -170,7 +169,6 @@ class Tables:
 
     def _xml3(self, v: Visit, ma_lk: str, lines: list[Line]) -> list[Row]:
         text, percent, code = self.clock.text, v.percent, v.facility.code
-        year = self.clock.day_texts[v.left // DAY][:4]
         found: list[Row] = []
         for n, line in enumerate(lines, 1):
             i = line.item
@@ -181,13 +179,17 @@ class Tables:
                 ma_lk, n, "" if supply else service_code(line), i.code if supply else "", i.group, package,
                 i.name if supply else "", "" if supply else i.name, i.unit, 1, thousandths(line.quantity),
                 thousandths(line.asked or line.unit_price), thousandths(line.unit_price),
-                (line.tender or tender(i, code, year)) if supply else "", line.service_ratio, line.cover_ratio,
+                (line.tender or tender(i, code, self._year(line))) if supply else "", line.service_ratio, line.cover_ratio,
                 money(line.bv), money(line.bh), cap, percent, 0, 0, 0, money(line.other), money(line.other),
                 money(line.bv - line.bh), money(line.bh - line.fund + line.taken), money(line.fund), line.department,
                 line.bed, line.doctor, line.performer, text(line.ordered), text(line.done), text(line.result), 1,
                 line.anaesthesia or "", line.machine, line.serial,
             ))  # fmt: skip
         return found
+
+    def _year(self, line: Line) -> str:
+        """The year whose tender an order is of."""
+        return self.clock.day_texts[line.ordered // DAY][:4]
 
     def _xml4(self, ma_lk: str, lines: list[Line]) -> list[Row]:
         found: list[Row] = []
