@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from detectors.drug_family import Told, drug_rule
 from detectors.examples import drug, stay, surgery, visit
-from detectors.rules.drug_conditions import Told, drug_rule
 
 if TYPE_CHECKING:
     from detectors.base import Rule

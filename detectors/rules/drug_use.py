@@ -14,6 +14,7 @@ import narwhals as nw
 
 from data.schema import ENCOUNTER_KEY
 from detectors.base import clear, hit, not_evaluable, rule
+from detectors.drug_family import BY_NAME, age, expand
 from detectors.examples import EXAM_PRICE, PILL_PRICE, TEST_PRICE, drug, exam, service, stay, visit
 from detectors.expressions import (
     DRUGS,
@@ -30,7 +31,6 @@ from detectors.expressions import (
     with_encounter,
 )
 from detectors.facts import facts
-from detectors.rules.drug_conditions import BY_NAME, age, expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,9 +4,9 @@ import narwhals as nw
 import pytest
 
 from detectors.base import Rule, rules
+from detectors.drug_family import age, expand
 from detectors.examples import Engine, Row, drug, listed, tables_of, visit
 from detectors.rulebook import run_rules
-from detectors.rules.drug_conditions import age, expand
 
 KNEE = visit(ma_benh_chinh="M17.1")
 BACK = visit(ma_benh_chinh="M54.5")
