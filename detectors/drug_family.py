@@ -21,6 +21,7 @@ from detectors.examples import PILL_PRICE, drug, visit
 from detectors.expressions import (
     DRUGS,
     SERVICES,
+    diagnosed,
     family,
     line_hits,
     lines,
@@ -85,15 +86,6 @@ def expand(told: Sequence[str]) -> list[str]:
     return codes
 
 
-def diagnosed(told: Sequence[str]) -> nw.Expr:
-    """Whether the main diagnosis or one of the others begins with one of the codes `told`."""
-    codes = nw.concat_str(
-        [nw.col("e_ma_benh_chinh").fill_null(""), nw.col("e_ma_benh_kt").fill_null("")], separator=";"
-    )
-    bare = codes.str.to_uppercase().str.replace_all(r"[^A-Z0-9;]", "")
-    return bare.str.contains(f"(^|;)({'|'.join(expand(told))})")
-
-
 def age(of: Literal["oldest", "youngest"]) -> nw.Expr:
     """Full years on arrival; where month or day of birth is unknown, as old or as young as the person may be."""
     born, arrived = nw.col("e_ngay_sinh"), nw.col("e_ngay_vao")
@@ -136,12 +128,12 @@ def _wrong(known: Facts, part: str) -> nw.Expr:
     """Whether the person is one the drug is not paid for."""
     signs: list[nw.Expr] = []
     if allowed := listed(known, f"icd{part}"):
-        right = diagnosed(allowed)
+        right = diagnosed(expand(allowed))
         if "icd_both" in known:
-            right = right | reduce(lambda a, b: a & b, (diagnosed([code]) for code in known.icd_both))
+            right = right | reduce(lambda a, b: a & b, (diagnosed(expand([code])) for code in known.icd_both))
         signs.append(~right)
     if forbidden := listed(known, f"icd_no{part}"):
-        signs.append(diagnosed(forbidden))
+        signs.append(diagnosed(expand(forbidden)))
     if "age_from" in known:
         signs.append((age("youngest") >= known.age_from).fill_null(value=False))
     if "age_below" in known:
@@ -203,7 +195,7 @@ def _query(told: Told) -> Callable[[ClaimTables], nw.LazyFrame[Any]]:
             wrong = wrong | ~nw.col("operated").is_null()
         found = found.filter(wrong)
         if "excuse" in known:
-            found = found.filter(~diagnosed(known.excuse))
+            found = found.filter(~diagnosed(expand(known.excuse)))
         if "done" in known:
             done = claims_with(tables, family(tables, "service_line", known.done), "ten_dich_vu")
             found = found.join(done, on=KEY, how="anti")

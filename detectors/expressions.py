@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import narwhals as nw
 
 from data.schema import ENCOUNTER_KEY, reference
+from detectors.facts import facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,6 +83,11 @@ def days_between(start: nw.Expr, end: nw.Expr) -> nw.Expr:
     return minutes_between(day(start), day(end)) / 1440
 
 
+def carried_out() -> nw.Expr:
+    """When a line was carried out; the order's time where the format has no other."""
+    return nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl"))
+
+
 def clockless(moment: nw.Expr) -> nw.Expr:
     """Whether a time is written as midnight, which exporters use when they know only the day."""
     return day(moment) == moment
@@ -125,6 +131,13 @@ def family(tables: ClaimTables, table: str, words: str, *, column: str | None = 
     return nw.col(name).is_in(members) & ~nw.col(name).is_null()
 
 
+def named_service(tables: ClaimTables, rule_id: str, fact: str = "service") -> nw.Expr:
+    """Whether a service's name belongs to a family of the rule's facts: `fact`, without its `fact_not`."""
+    known = facts(rule_id)
+    found = family(tables, "service_line", known[fact].value)
+    return found & ~family(tables, "service_line", known[f"{fact}_not"].value) if f"{fact}_not" in known else found
+
+
 @lru_cache(maxsize=1 << 16)
 def plain(text: str) -> str:
     """Lower case without accents: `Điện tim` becomes `dien tim`."""
@@ -139,6 +152,23 @@ def _accented(text: str) -> str:
 def icd_in(column: str, prefixes: Sequence[str]) -> nw.Expr:
     """Whether the ICD-10 code begins with one of `prefixes`; a blank code does not."""
     return nw.col(column).fill_null("").str.to_uppercase().str.contains(f"^({'|'.join(prefixes)})")
+
+
+def diagnosed(prefixes: Sequence[str]) -> nw.Expr:
+    """Whether a diagnosis of the encounter (`e_…`), main or other, begins with one of `prefixes` (no dots)."""
+    codes = nw.concat_str(
+        [nw.col("e_ma_benh_chinh").fill_null(""), nw.col("e_ma_benh_kt").fill_null("")], separator=";"
+    )
+    bare = codes.str.to_uppercase().str.replace_all(r"[^A-Z0-9;]", "")
+    return bare.str.contains(f"(^|;)({'|'.join(prefixes)})")
+
+
+def catalogue(tables: ClaimTables, name: str) -> nw.LazyFrame[Any]:
+    """A catalogue that the rule declares; the rule book lets the rule stand aside before it is asked for in vain."""
+    found = tables.catalogues.get(name)
+    if found is None:
+        raise LookupError(f"catalogue {name} is not loaded: a rule that reads it must name it in `catalogues`")
+    return found
 
 
 def lines(tables: ClaimTables, which: Sequence[LineTable], *columns: str) -> nw.LazyFrame[Any]:

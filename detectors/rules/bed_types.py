@@ -16,6 +16,7 @@ from detectors.expressions import (
     SURGERY,
     admission,
     care_type,
+    carried_out,
     clockless,
     day,
     days_between,
@@ -50,11 +51,6 @@ _UNGROUPED: dict[str, Any] = {**_PHACO, "ma_nhom": None}
 _VENTILATED: dict[str, Any] = {"ma_nhom": 18, "ten_dich_vu": "Thông khí nhân tạo xâm nhập"}
 
 
-def _at() -> nw.Expr:
-    """When a line was carried out; the order's time where the format has no other."""
-    return nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl"))
-
-
 def _times(at: str, until: str | None = None) -> dict[str, Any]:
     return {"ngay_yl": at, "ngay_th_yl": at, "ngay_kq": until or at}
 
@@ -65,7 +61,9 @@ def _beds(tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
     return (
         lines(tables, SERVICES, *dict.fromkeys((*held, *columns)))
         .filter(nw.col("ma_nhom").is_in(BEDS), money("t_bhtt") > 0, money("so_luong") > 0)
-        .with_columns(quantity=money("so_luong"), begin=day(_at()), end=day(nw.coalesce(nw.col("ngay_kq"), _at())))
+        .with_columns(
+            quantity=money("so_luong"), begin=day(carried_out()), end=day(nw.coalesce(nw.col("ngay_kq"), carried_out()))
+        )
     )
 
 
@@ -81,7 +79,7 @@ def _operated(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Encounters with an operation and the day of the `last` one."""
     return (
         tables.service_line.filter(nw.col("ma_nhom") == SURGERY)
-        .select(*KEY, last=day(_at()))
+        .select(*KEY, last=day(carried_out()))
         .group_by(*KEY)
         .agg(nw.col("last").max())
     )
@@ -102,7 +100,7 @@ def _events(tables: ClaimTables, among: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return (
         lines(tables, LINES, "ma_nhom", "ngay_yl", "ngay_th_yl")
         .filter(~nw.col("ma_nhom").is_in(BEDS) | (nw.col("line_table") == "drug_line"))
-        .select(*KEY, at=_at())
+        .select(*KEY, at=carried_out())
         .join(among, on=KEY, how="inner")
     )
 
@@ -196,7 +194,7 @@ def change_of_ward(tables: ClaimTables) -> nw.LazyFrame[Any]:
     daily = (
         _beds(tables, "ma_khoa")
         .filter(nw.col("quantity") <= most, ~nw.col("begin").is_null(), ward != "")
-        .filter(minutes_between(_at(), nw.coalesce(nw.col("ngay_kq"), _at())) <= DAY_MIN)
+        .filter(minutes_between(carried_out(), nw.coalesce(nw.col("ngay_kq"), carried_out())) <= DAY_MIN)
     )
     doubled = (
         daily.select(*KEY, "begin", total=nw.col("quantity"), first=ward, last=ward)
@@ -346,7 +344,7 @@ def intensive_bed_without_care(tables: ClaimTables) -> nw.LazyFrame[Any]:
             tables.drug_line.filter(given).select(*KEY, *when),
             tables.service_line.filter(done | nw.col("ma_nhom").is_in(known.blood_groups)).select(*KEY, *when),
         ]
-    ).select(*KEY, on=day(_at()))
+    ).select(*KEY, on=day(carried_out()))
     cared = (
         beds.select(*KEY, "row_no", "begin", "end")
         .join(care, on=KEY, how="inner")

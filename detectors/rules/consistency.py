@@ -16,6 +16,7 @@ from detectors.expressions import (
     SURGERY,
     base_salary,
     care_type,
+    carried_out,
     day,
     earlier_pairs,
     encounter_hits,
@@ -97,7 +98,7 @@ def package_split(tables: ClaimTables) -> nw.LazyFrame[Any]:
     dated = (
         lines(tables, SERVICES, *columns)
         .filter(nw.col("ma_nhom").is_in([*SUPPLIES, SURGERY]), money("t_bhtt") > 0)
-        .with_columns(date=day(nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl"))))
+        .with_columns(date=day(carried_out()))
     )
     date = [*KEY, "date"]
     packed = with_encounter(dated, tables, "card_class").filter(

@@ -16,9 +16,9 @@ from detectors.drug_family import (
     OTHER_CODE,
     Told,
     claims_with,
-    diagnosed,
     drug_named,
     drug_rule,
+    expand,
     given,
     listed,
     whole,
@@ -27,7 +27,9 @@ from detectors.examples import bed, drug, service, stay, surgery, visit
 from detectors.expressions import (
     DRUGS,
     SERVICES,
+    carried_out,
     days_between,
+    diagnosed,
     family,
     line_hits,
     lines,
@@ -337,7 +339,7 @@ def peptide(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = (
         given(tables, drug_named(tables, known), known)
         .join(operated, on=KEY, how="left")
-        .with_columns(right=diagnosed(listed(known, "icd")) | ~nw.col("operated").is_null())
+        .with_columns(right=diagnosed(expand(listed(known, "icd"))) | ~nw.col("operated").is_null())
         .filter(~nw.col("right") | (ratio > known.ratio).fill_null(value=False))
     )
     above = (ratio - known.ratio) / ratio * money("t_bhtt")
@@ -398,12 +400,12 @@ _ENZYME: dict[str, Any] = {"ten_thuoc": "Alphachymotrypsin 4,2mg"}
 def alphachymotrypsin(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid lines of the enzyme without an injury, and without an operation of the claim or shortly before it."""
     known = facts("DRG-16")
-    found = given(tables, drug_named(tables, known), known).filter(~diagnosed(listed(known, "icd")))
+    found = given(tables, drug_named(tables, known), known).filter(~diagnosed(expand(listed(known, "icd"))))
     operation = nw.col("ma_nhom").is_in(known.surgery) | family(tables, "service_line", known.operation)
     operations = lines(tables, SERVICES, "ma_nhom", "ten_dich_vu", "ngay_yl", "ngay_th_yl").filter(operation)
     before = (
         with_encounter(operations, tables, "patient_id")
-        .select("e_patient_id", at=nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl")))
+        .select("e_patient_id", at=carried_out())
         .filter(~nw.col("e_patient_id").is_null(), ~nw.col("at").is_null())
         .unique()
     )
@@ -455,7 +457,7 @@ def zoledronic_acid(tables: ClaimTables) -> nw.LazyFrame[Any]:
     known = facts("DRG-19")
     low = nw.col("e_facility_rank").is_in(known.low_ranks).fill_null(value=False)
     found = given(tables, drug_named(tables, known), known, "facility_rank").filter(
-        ~diagnosed(listed(known, "icd_bone")), ~diagnosed(known.icd_metastasis) | low
+        ~diagnosed(expand(listed(known, "icd_bone"))), ~diagnosed(expand(known.icd_metastasis)) | low
     )
     return whole(found)
 

@@ -13,7 +13,7 @@ from data.asof import as_of
 from data.schema import ENCOUNTER_KEY
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import PILL_PRICE, drug, listed, service, visit
-from detectors.expressions import DRUGS, SERVICES, day, line_hits, lines, money, with_encounter
+from detectors.expressions import DRUGS, SERVICES, catalogue, day, line_hits, lines, money, with_encounter
 from detectors.facts import facts
 
 if TYPE_CHECKING:
@@ -29,13 +29,6 @@ CODE = "40.48"  # of the drug of the examples
 REGISTERED: dict[str, Any] = {"so_dang_ky": "VD-1"}
 TENDER = "1/QĐ-SYT;G1;N1;2025"
 AS_GOOD = "As good as the catalogue: a list loaded in part, or late, makes lawful lines look wrong."
-
-
-def _catalogue(tables: ClaimTables, name: str) -> nw.LazyFrame[Any]:
-    found = tables.catalogues.get(name)
-    if found is None:
-        raise LookupError(f"the catalogue {name} is not loaded: run_rules lets such a rule stand aside")
-    return found
 
 
 def _coded(tables: ClaimTables, *columns: str, groups: Sequence[int] | None = None) -> nw.LazyFrame[Any]:
@@ -57,7 +50,7 @@ def _in_drugs(asked: nw.LazyFrame[Any], tables: ClaimTables, take: str) -> nw.La
     """Different questions (code, registration, date, more) with `listed_<take>` of the drug catalogue on the day."""
     return as_of(
         asked.unique(),
-        _catalogue(tables, "drugs"),
+        catalogue(tables, "drugs"),
         on=("ma_thuoc",),
         day="date",
         take=(take,),
@@ -116,8 +109,8 @@ def _entry(**fields: Any) -> Row:
 def off_list(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid drugs whose code, and whose ingredient, is in no row of the drug catalogue on their day."""
     known = facts("DRG-25")
-    catalogue = _catalogue(tables, "drugs")
-    begins = catalogue.select(since=nw.col("valid_from").min(), every=nw.lit(1))
+    listed = catalogue(tables, "drugs")
+    begins = listed.select(since=nw.col("valid_from").min(), every=nw.lit(1))
     billed = _coded(tables, groups=known.groups)
     for prefix in known.apart:
         billed = billed.filter(~nw.col("code").str.starts_with(prefix))
@@ -132,7 +125,7 @@ def off_list(tables: ClaimTables) -> nw.LazyFrame[Any]:
     for code, prefix in (("code", "whole_"), ("base", "base_")):
         asked = as_of(
             asked,
-            catalogue,
+            listed,
             on=("ma_thuoc",),
             day="date",
             take=("valid_from",),
@@ -192,7 +185,7 @@ def ratio_above_listed(tables: ClaimTables) -> nw.LazyFrame[Any]:
         _coded(tables, "tyle_tt_bh")
         .with_columns(ratio=money("tyle_tt_bh"))
         .filter(ratio > 0)
-        .join(_least(_catalogue(tables, "drugs"), "pay_ratio", ma_thuoc="code"), on="code", how="inner")
+        .join(_least(catalogue(tables, "drugs"), "pay_ratio", ma_thuoc="code"), on="code", how="inner")
         .filter(ratio > nw.col("least"))
     )
     above = _in_drugs(billed.select(*question), tables, "pay_ratio").filter(ratio > limit)
@@ -268,7 +261,7 @@ def class_too_low(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid drugs at facilities below the lowest class the drug catalogue allowed on their day."""
     known = facts("DRG-27")
     question = ["code", "registration", "date"]
-    restricted = _catalogue(tables, "drugs").filter(~nw.col("min_rank").is_null()).select(code="ma_thuoc").unique()
+    restricted = catalogue(tables, "drugs").filter(~nw.col("min_rank").is_null()).select(code="ma_thuoc").unique()
     billed = (
         _coded(tables, "ma_cskcb_thuoc")
         .join(restricted, on="code", how="semi")
@@ -340,7 +333,7 @@ _SUPPLY: dict[str, Any] = {"ma_nhom": 10, "ma_dich_vu": None, "ma_vat_tu": "N07.
 def price_above_tender(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid drugs dearer than the tender they name gave on their day."""
     known = facts("DRG-30")
-    tenders, price, bid = _catalogue(tables, "tenders"), nw.col("price"), nw.col("bid_price")
+    tenders, price, bid = catalogue(tables, "tenders"), nw.col("price"), nw.col("bid_price")
     question = ["ma_cskcb", "code", "registration", "tender", "date", "price"]
     billed = (
         _coded(tables, "tt_thau", "don_gia", "ma_cskcb_thuoc")
@@ -405,7 +398,7 @@ def price_above_tender(tables: ClaimTables) -> nw.LazyFrame[Any]:
 def tender_not_in_force(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid drugs and supplies whose tender is in no row of their facility on their day, where the facility has rows."""
     known = facts("DRG-31")
-    tenders = _catalogue(tables, "tenders")
+    tenders = catalogue(tables, "tenders")
     own = "ma_cskcb_thuoc"
     drugs = (
         lines(tables, DRUGS, "ma_nhom", "ma_thuoc", "tt_thau", "ngay_yl", "t_bhtt", own)

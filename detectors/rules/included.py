@@ -16,8 +16,10 @@ from detectors.expressions import (
     SUPPLIES,
     SURGERY,
     care_type,
+    carried_out,
     clockless,
     day,
+    diagnosed,
     family,
     line_hits,
     lines,
@@ -48,18 +50,13 @@ _SUPPLY: dict[str, Any] = {"ma_nhom": 10, "ma_dich_vu": None, "ten_dich_vu": Non
 _SPRAY: dict[str, Any] = _SUPPLY | {"ten_vat_tu": "Dung dịch xịt phòng ngừa loét tỳ đè 20 ml"}
 
 
-def _at() -> nw.Expr:
-    """When a line was carried out; the order's time where the format has no other."""
-    return nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl"))
-
-
 def _services_on_days(tables: ClaimTables, belongs: nw.Expr) -> nw.LazyFrame[Any]:
     """Encounters and days with a paid service of `belongs`, each once."""
     return (
         lines(tables, SERVICES, "ten_dich_vu", "ma_nhom", "ngay_yl", "ngay_th_yl", "t_bhtt")
         .filter(belongs)
-        .filter(money("t_bhtt") > 0, ~_at().is_null())
-        .select(*KEY, date=day(_at()))
+        .filter(money("t_bhtt") > 0, ~carried_out().is_null())
+        .select(*KEY, date=day(carried_out()))
         .unique([*KEY, "date"])
     )
 
@@ -69,18 +66,9 @@ def _drugs_by_day(tables: ClaimTables, belongs: nw.Expr, *columns: str) -> nw.La
     return (
         lines(tables, DRUGS, "ma_thuoc", "ten_thuoc", "ngay_yl", "ngay_th_yl", "so_luong", "t_bhtt", *columns)
         .filter(belongs)
-        .filter(money("t_bhtt") > 0, ~_at().is_null())
-        .with_columns(date=day(_at()))
+        .filter(money("t_bhtt") > 0, ~carried_out().is_null())
+        .with_columns(date=day(carried_out()))
     )
-
-
-def _diagnosed(prefixes: list[str]) -> nw.Expr:
-    """Whether the main diagnosis or one of the others begins with one of `prefixes` (codes without the dot)."""
-    codes = nw.concat_str(
-        [nw.col("e_ma_benh_chinh").fill_null(""), nw.col("e_ma_benh_kt").fill_null("")], separator=";"
-    )
-    plain = codes.str.to_uppercase().str.replace_all(r"[^A-Z0-9;]", "")
-    return plain.str.contains(f"(^|;)({'|'.join(prefixes)})")
 
 
 @rule(
@@ -130,7 +118,7 @@ def anticoagulant_with_dialysis(tables: ClaimTables) -> nw.LazyFrame[Any]:
         tables,
         "ma_benh_chinh",
         "ma_benh_kt",
-    ).filter(~nw.col("e_ma_benh_chinh").is_null(), ~_diagnosed(known.review_icd))
+    ).filter(~nw.col("e_ma_benh_chinh").is_null(), ~diagnosed(known.review_icd))
     return line_hits(found, amount=money("t_bhtt"), observed=money("so_luong"), allowed=nw.lit(None, dtype=nw.Float64))
 
 
@@ -202,10 +190,10 @@ def oxygen_with_ventilation(tables: ClaimTables) -> nw.LazyFrame[Any]:
             ~family(tables, "service_line", known.ventilation_not),
             money("t_bhtt") > 0,
             money("so_luong") > 0,
-            ~_at().is_null(),
-            ~clockless(_at()),
+            ~carried_out().is_null(),
+            ~clockless(carried_out()),
         )
-        .select(*KEY, "row_no", start=minutes_between(nw.lit(_EPOCH), _at()), length=length)
+        .select(*KEY, "row_no", start=minutes_between(nw.lit(_EPOCH), carried_out()), length=length)
         .with_columns(end=nw.col("start") + nw.col("length"))
         .with_columns(reach=nw.col("end").cum_max().over(*KEY, order_by=order))
         .with_columns(before=nw.col("reach").shift(1).over(*KEY, order_by=order))
@@ -368,7 +356,7 @@ def spray_bottles(tables: ClaimTables) -> nw.LazyFrame[Any]:
         for which, name in ((SERVICES, "ten_vat_tu"), (DRUGS, "ten_thuoc"))
     ]
     sprayed = with_encounter(nw.concat(parts), tables, "ma_benh_chinh", "ma_benh_kt").filter(
-        ~nw.col("e_ma_benh_chinh").is_null(), ~_diagnosed(known.higher_grades)
+        ~nw.col("e_ma_benh_chinh").is_null(), ~diagnosed(known.higher_grades)
     )
     above = (
         sprayed.select(*KEY, bottles=money("so_luong"))

@@ -10,7 +10,7 @@ from data.asof import as_of
 from data.schema import ENCOUNTER_KEY
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import TEST_PRICE, exam, listed, service, visit
-from detectors.expressions import SERVICES, TESTS, day, family, line_hits, lines, money
+from detectors.expressions import SERVICES, TESTS, carried_out, catalogue, day, family, line_hits, lines, money
 from detectors.facts import facts
 
 if TYPE_CHECKING:
@@ -32,19 +32,12 @@ def _machine(code: str = _OWN, **fields: Any) -> Row:
     return listed("machines", **told)
 
 
-def _rows(tables: ClaimTables, name: str) -> nw.LazyFrame[Any]:
-    found = tables.catalogues.get(name)
-    if found is None:  # the rule book lets the rule stand aside before it comes here
-        raise LookupError(f"catalogue {name} is not loaded")
-    return found
-
-
 def _on_machine(tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
     """Paid service lines that name a machine, with the `date` they were done."""
     return (
         lines(tables, SERVICES, "ma_may", "ma_dich_vu", "ngay_yl", "ngay_th_yl", "t_bhtt", *columns)
         .filter(money("t_bhtt") > 0, nw.col("ma_may").str.strip_chars() != "")
-        .with_columns(date=day(nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl"))))
+        .with_columns(date=day(carried_out()))
     )
 
 
@@ -127,7 +120,7 @@ def machine_missing(tables: ClaimTables) -> nw.LazyFrame[Any]:
 )
 def machine_notlisted(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid services on a machine that the facility's list does not hold on the day."""
-    machines = _rows(tables, "machines")
+    machines = catalogue(tables, "machines")
     done = _on_machine(tables).filter(~_sent_out(facts("MCH-02").outside), ~nw.col("date").is_null())
     where = ["ma_cskcb", "codes", "date"]
     done = done.with_columns(codes=nw.col("ma_may"))

@@ -18,6 +18,7 @@ from detectors.expressions import (
     TESTS,
     TRANSPORT,
     care_type,
+    carried_out,
     clockless,
     day,
     encounter_hits,
@@ -187,7 +188,7 @@ def order_after_death(tables: ClaimTables) -> nw.LazyFrame[Any]:
             ~nw.col("ma_nhom").is_in([*BEDS, TRANSPORT]),
             money("t_bhtt") > 0,
         )
-        .with_columns(done=nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl")))
+        .with_columns(done=carried_out())
         .with_columns(late=late)
         .filter(nw.col("late") > DEATH.grace_min)
     )

@@ -15,6 +15,7 @@ from detectors.expressions import (
     EXAM,
     SERVICES,
     care_type,
+    catalogue,
     clockless,
     days_between,
     earlier_pairs,
@@ -38,13 +39,6 @@ HOURS = facts("TIME-12")
 KEY: list[str] = list(ENCOUNTER_KEY)
 EVER = date(1, 1, 1)
 KM_A_DEGREE = 111.2
-
-
-def _rows(tables: ClaimTables, name: str) -> nw.LazyFrame[Any]:
-    found = tables.catalogues.get(name)
-    if found is None:  # the rule book lets the rule stand aside before it comes here
-        raise LookupError(f"catalogue {name} is not loaded")
-    return found
 
 
 @rule(
@@ -90,7 +84,7 @@ def _rows(tables: ClaimTables, name: str) -> nw.LazyFrame[Any]:
 def card_look_up(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Encounters paid by the fund whose card has an error code in the register on the day of arrival."""
     paid = tables.encounter.filter(money("t_bhtt") > 0).select(*KEY, "patient_id", "ngay_vao", "t_bhtt")
-    found = as_of(paid, _rows(tables, "cards"), on=("patient_id",), day="ngay_vao", take=("status",)).filter(
+    found = as_of(paid, catalogue(tables, "cards"), on=("patient_id",), day="ngay_vao", take=("status",)).filter(
         nw.col("status").str.strip_chars().is_in(LOOK_UP.codes)
     )
     code = nw.col("status").str.strip_chars().cast(nw.Float64)
@@ -147,7 +141,7 @@ def registered_death(tables: ClaimTables) -> nw.LazyFrame[Any]:
         after = after.join(recorded, on="patient_id", how="inner").filter(nw.col("recorded") < nw.col("ngay_vao"))
     # a death is a fact of no period: the newest word of the register counts, whenever it was loaded
     deaths = (
-        _rows(tables, "cards")
+        catalogue(tables, "cards")
         .filter(~nw.col("deceased_on").is_null())
         .with_columns(valid_from=nw.lit(EVER), valid_to=nw.lit(None, dtype=nw.Date))
     )
@@ -234,7 +228,7 @@ def impossible_travel(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .with_columns(hours=minutes_between(closes, nw.col("ngay_vao")) / 60)
         .filter(nw.col("hours") > 0, nw.col("hours") < TRAVEL.max_hours)
     )
-    places, where = _rows(tables, "facilities"), ("lat", "lon")
+    places, where = catalogue(tables, "facilities"), ("lat", "lon")
     here = as_of(near, places, on=("ma_cskcb",), day="ngay_vao", take=where)
     there = as_of(
         here, places, on=("ma_cskcb",), day="ngay_vao", take=where, called={"ma_cskcb": "p_ma_cskcb"}, prefix="p_"
@@ -315,7 +309,7 @@ def out_of_hours(tables: ClaimTables) -> nw.LazyFrame[Any]:
     clock = "^[0-9][0-9]:[0-9][0-9]$"
     # compared as text: what is no clock must never be cast, in whatever order an engine works
     outside = (
-        as_of(visits, _rows(tables, "facilities"), on=("ma_cskcb",), day="ngay_vao", take=("open_from", "open_to"))
+        as_of(visits, catalogue(tables, "facilities"), on=("ma_cskcb",), day="ngay_vao", take=("open_from", "open_to"))
         .with_columns(arrived=nw.col("ngay_vao").dt.to_string("%H:%M"))
         .with_columns(early=nw.col("arrived") < nw.col("open_from"), late=nw.col("arrived") > nw.col("open_to"))
         .filter(

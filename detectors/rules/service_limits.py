@@ -18,14 +18,17 @@ from detectors.examples import TEST_PRICE, exam, service, stay, surgery, visit
 from detectors.expressions import (
     SERVICES,
     care_type,
+    carried_out,
     clockless,
     day,
     days_between,
+    diagnosed,
     family,
     line_hits,
     lines,
     minutes_between,
     money,
+    named_service,
     with_encounter,
 )
 from detectors.facts import facts
@@ -45,36 +48,15 @@ BY_NAME = "Told by names, until codes are checked; a service without a name is p
 _EPOCH = datetime.fromisoformat("2000-01-01")
 
 
-def _at() -> nw.Expr:
-    """When a line was carried out; the order's time where the format has no other."""
-    return nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl"))
-
-
-def _named(tables: ClaimTables, rule_id: str, fact: str = "service") -> nw.Expr:
-    """Whether a service's name belongs to a family of the rule: `fact`, without its `fact_not`."""
-    known = facts(rule_id)
-    found = family(tables, "service_line", known[fact].value)
-    return found & ~family(tables, "service_line", known[f"{fact}_not"].value) if f"{fact}_not" in known else found
-
-
 def _billed(tables: ClaimTables, belongs: nw.Expr, *columns: str) -> nw.LazyFrame[Any]:
     """Paid service lines of a family with the time `at`; lines without a time are left out."""
     wanted = dict.fromkeys(("ten_dich_vu", "ngay_yl", "ngay_th_yl", "t_bhtt", *columns))
     return (
         lines(tables, SERVICES, *wanted)
         .filter(belongs, money("t_bhtt") > 0)
-        .with_columns(at=_at())
+        .with_columns(at=carried_out())
         .filter(~nw.col("at").is_null())
     )
-
-
-def _diagnosed(prefixes: Sequence[str]) -> nw.Expr:
-    """Whether the main diagnosis or one of the others begins with one of `prefixes` (codes without the dot)."""
-    codes = nw.concat_str(
-        [nw.col("e_ma_benh_chinh").fill_null(""), nw.col("e_ma_benh_kt").fill_null("")], separator=";"
-    )
-    plain = codes.str.to_uppercase().str.replace_all(r"[^A-Z0-9;]", "")
-    return plain.str.contains(f"(^|;)({'|'.join(prefixes)})")
 
 
 def _of_patients(frame: nw.LazyFrame[Any], tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
@@ -154,7 +136,7 @@ def _interval_query(told: Interval) -> Callable[[ClaimTables], nw.LazyFrame[Any]
 
     def query(tables: ClaimTables) -> nw.LazyFrame[Any]:
         """Paid lines of the service less than the interval after the patient's one before."""
-        billed = _of_patients(_billed(tables, _named(tables, told.id)), tables)
+        billed = _of_patients(_billed(tables, named_service(tables, told.id)), tables)
         found = _since_last(billed).filter(nw.col("gap") < days)
         return line_hits(found, amount=money("t_bhtt"), observed=nw.col("gap"), allowed=nw.lit(float(days)))
 
@@ -287,10 +269,10 @@ def procalcitonin(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Second and later paid procalcitonin tests of a span of the claim."""
     known = facts("SRV-09")
     span = (
-        nw.when(_diagnosed(known.shock_icd)).then(nw.lit(float(known.shock_h))).otherwise(nw.lit(float(known.severe_h)))
+        nw.when(diagnosed(known.shock_icd)).then(nw.lit(float(known.shock_h))).otherwise(nw.lit(float(known.severe_h)))
     )
     tests = with_encounter(
-        _billed(tables, _named(tables, "SRV-09")).filter(~clockless(nw.col("at"))),
+        _billed(tables, named_service(tables, "SRV-09")).filter(~clockless(nw.col("at"))),
         tables,
         "ma_benh_chinh",
         "ma_benh_kt",
@@ -361,7 +343,7 @@ def scan_again(tables: ClaimTables) -> nw.LazyFrame[Any]:
         nw.col("gap") >= 1,
         nw.col("gap") <= known.days,
         ~nw.col("e_ma_benh_chinh").is_null(),
-        ~_diagnosed(known.exempt_icd),
+        ~diagnosed(known.exempt_icd),
     )
     return line_hits(found, amount=money("t_bhtt"), observed=nw.col("gap"), allowed=nw.lit(float(known.days)))
 
@@ -415,7 +397,9 @@ def ultrasound_elsewhere(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid ultrasounds of a region that another facility had looked at some days before, without a transfer."""
     known = facts("SRV-26")
     over = ["e_patient_id", "region"]
-    seen = _billed(tables, _named(tables, "SRV-26")).with_columns(region=_first_region(tables, known.regions_accented))
+    seen = _billed(tables, named_service(tables, "SRV-26")).with_columns(
+        region=_first_region(tables, known.regions_accented)
+    )
     told = _of_patients(seen.filter(~nw.col("region").is_null()), tables, "ma_loai_rv").with_columns(
         left=nw.col("e_ma_loai_rv").fill_null(0), number=days_between(nw.lit(_EPOCH), nw.col("at"))
     )
@@ -500,11 +484,11 @@ def fetal_monitoring(tables: ClaimTables) -> nw.LazyFrame[Any]:
         family(tables, "service_line", known.delivery_accented, accents=True)
     )
     watched = with_encounter(
-        _billed(tables, _named(tables, "SRV-12"), "so_luong").with_columns(date=day(nw.col("at"))),
+        _billed(tables, named_service(tables, "SRV-12"), "so_luong").with_columns(date=day(nw.col("at"))),
         tables,
         "ma_benh_chinh",
         "ma_benh_kt",
-    ).filter(~nw.col("e_ma_benh_chinh").is_null(), ~_diagnosed(known.twins))
+    ).filter(~nw.col("e_ma_benh_chinh").is_null(), ~diagnosed(known.twins))
     return _beyond(watched.join(births.select(*KEY).unique(KEY), on=KEY, how="semi"), known.max, *KEY, "date")
 
 
@@ -532,7 +516,7 @@ _AFB: dict[str, Any] = {"ten_dich_vu": "AFB trực tiếp nhuộm Ziehl-Neelsen"
 )
 def afb_smears(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid AFB smears beyond the daily number of a claim."""
-    smears = _billed(tables, _named(tables, "SRV-13"), "so_luong").with_columns(date=day(nw.col("at")))
+    smears = _billed(tables, named_service(tables, "SRV-13"), "so_luong").with_columns(date=day(nw.col("at")))
     return _beyond(smears, facts("SRV-13").max, *KEY, "date")
 
 
@@ -565,7 +549,7 @@ def caesarean_dressings(tables: ClaimTables) -> nw.LazyFrame[Any]:
     births = lines(tables, SERVICES, "ten_dich_vu").filter(
         family(tables, "service_line", known.caesarean_accented, accents=True)
     )
-    dressings = _billed(tables, _named(tables, "SRV-16"), "so_luong")
+    dressings = _billed(tables, named_service(tables, "SRV-16"), "so_luong")
     return _beyond(dressings.join(births.select(*KEY).unique(KEY), on=KEY, how="semi"), known.max, *KEY)
 
 
@@ -618,8 +602,8 @@ def dialysis_month(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid chronic dialysis sessions beyond the patient's number of the calendar month."""
     known = facts("SRV-19")
     sessions = _of_patients(
-        _billed(tables, _named(tables, "SRV-19"), "so_luong"), tables, "ma_benh_chinh", "ma_benh_kt"
-    ).filter(~nw.col("e_ma_benh_chinh").is_null(), ~_diagnosed(known.exempt_icd))
+        _billed(tables, named_service(tables, "SRV-19"), "so_luong"), tables, "ma_benh_chinh", "ma_benh_kt"
+    ).filter(~nw.col("e_ma_benh_chinh").is_null(), ~diagnosed(known.exempt_icd))
     monthly = sessions.with_columns(calendar=nw.col("at").dt.truncate("1mo"))
     return _beyond(monthly, known.max, "e_patient_id", "calendar", order=ARRIVAL)
 
@@ -673,7 +657,10 @@ def ventilation_days(tables: ClaimTables) -> nw.LazyFrame[Any]:
     known = facts("SRV-18")
     in_days = family(tables, "service_line", f"^({'|'.join(known.day_units)})$", column="don_vi_tinh")
     billed = lines(tables, SERVICES, "ten_dich_vu", "don_vi_tinh", "so_luong", "t_bhtt").filter(
-        _named(tables, "SRV-18"), in_days | nw.col("don_vi_tinh").is_null(), money("t_bhtt") > 0, money("so_luong") > 0
+        named_service(tables, "SRV-18"),
+        in_days | nw.col("don_vi_tinh").is_null(),
+        money("t_bhtt") > 0,
+        money("so_luong") > 0,
     )
     found = (
         with_encounter(billed, tables, "ngay_vao", "ngay_ra")
@@ -837,7 +824,7 @@ _NEEDLES: dict[str, Any] = {"ma_dich_vu": "08.0005.0230", "ten_dich_vu": "Điệ
 )
 def short_dialysis(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid chronic dialysis sessions that ended too early."""
-    sessions = _billed(tables, _named(tables, "SRV-20"), "ngay_kq")
+    sessions = _billed(tables, named_service(tables, "SRV-20"), "ngay_kq")
     return _shorter(sessions, facts("SRV-20").min_min)
 
 

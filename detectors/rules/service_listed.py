@@ -14,7 +14,17 @@ from data.asof import as_of
 from data.schema import ENCOUNTER_KEY
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import SURGERY_PRICE, TEST_PRICE, listed, service, stay, surgery, visit
-from detectors.expressions import SERVICES, SURGERY, day, line_hits, lines, money, with_encounter
+from detectors.expressions import (
+    SERVICES,
+    SURGERY,
+    carried_out,
+    catalogue,
+    day,
+    line_hits,
+    lines,
+    money,
+    with_encounter,
+)
 from detectors.facts import facts
 
 if TYPE_CHECKING:
@@ -30,25 +40,13 @@ SCOPES = ("ma_cskcb", "rank")
 CODE = "22.0120.1370"
 
 
-def _at() -> nw.Expr:
-    """When a line was carried out; the order's time where the format has no other."""
-    return nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl"))
-
-
-def _catalogue(tables: ClaimTables) -> nw.LazyFrame[Any]:
-    found = tables.catalogues.get("services")
-    if found is None:
-        raise LookupError("the service catalogue is not loaded: run_rules lets such a rule stand aside")
-    return found
-
-
 def _coded(tables: ClaimTables, belongs: nw.Expr, *columns: str) -> nw.LazyFrame[Any]:
     """Paid lines of services (no supplies) with their trimmed `code` and the `date` they were carried out."""
     wanted = dict.fromkeys(("ma_dich_vu", "ma_vat_tu", "ma_nhom", "ngay_yl", "ngay_th_yl", "t_bhtt", *columns))
     return (
         lines(tables, SERVICES, *wanted)
         .filter(belongs, ~nw.col("ma_dich_vu").is_null(), nw.col("ma_vat_tu").is_null(), money("t_bhtt") > 0)
-        .with_columns(code=nw.col("ma_dich_vu").str.strip_chars(), date=day(_at()))
+        .with_columns(code=nw.col("ma_dich_vu").str.strip_chars(), date=day(carried_out()))
         .filter(~nw.col("date").is_null())
     )
 
@@ -57,7 +55,7 @@ def _priced(asked: nw.LazyFrame[Any], tables: ClaimTables, code: str) -> nw.Lazy
     """Different questions `asked` (facility, rank, code, date) with the `listed_price` of the day."""
     return as_of(
         asked.unique(),
-        _catalogue(tables),
+        catalogue(tables, "services"),
         on=("ma_dich_vu",),
         day="date",
         take=("price",),
@@ -162,7 +160,7 @@ def price_above_approved(tables: ClaimTables) -> nw.LazyFrame[Any]:
 )
 def not_approved(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid services whose code is in no row of their facility on their day, where the facility has rows."""
-    own = _catalogue(tables).filter(~nw.col("ma_cskcb").is_null())
+    own = catalogue(tables, "services").filter(~nw.col("ma_cskcb").is_null())
     begins = own.group_by("ma_cskcb").agg(since=nw.col("valid_from").min())
     here = ~nw.col("ma_dich_vu").str.contains(ELSEWHERE, literal=True)
     billed = _coded(tables, nw.col("ma_nhom").is_in(facts("SRV-34").groups) & here)
@@ -218,7 +216,7 @@ def not_approved(tables: ClaimTables) -> nw.LazyFrame[Any]:
 )
 def sent_out(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid services carried out elsewhere that the facility itself is listed for on that day."""
-    own = _catalogue(tables).filter(~nw.col("ma_cskcb").is_null())
+    own = catalogue(tables, "services").filter(~nw.col("ma_cskcb").is_null())
     away = nw.col("ma_dich_vu").str.contains(ELSEWHERE, literal=True)
     billed = _coded(tables, away).with_columns(base=nw.col("code").str.slice(0, CODE_LENGTH))
     found = _with_own_row(billed, own)
@@ -335,7 +333,7 @@ def local_at_general_price(tables: ClaimTables) -> nw.LazyFrame[Any]:
 )
 def above_daily_limit(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid units of a service beyond what the catalogue allows in a day of a claim."""
-    limited = _catalogue(tables).filter(nw.col("max_per_day") > 0).select(code="ma_dich_vu").unique()
+    limited = catalogue(tables, "services").filter(nw.col("max_per_day") > 0).select(code="ma_dich_vu").unique()
     alone = ~nw.col("ma_nhom").is_in(BEDS_AND_MORE) & nw.col("vi_tri_th_dvkt").is_null()
     billed = (
         _coded(tables, alone, "so_luong", "ngay_kq", "vi_tri_th_dvkt")
@@ -352,7 +350,7 @@ def above_daily_limit(tables: ClaimTables) -> nw.LazyFrame[Any]:
     ).filter(nw.col("reached") > 1)
     allowed = as_of(
         counted.select("ma_cskcb", "e_facility_rank", "code", "date").unique(),
-        _catalogue(tables),
+        catalogue(tables, "services"),
         on=("ma_dich_vu",),
         day="date",
         take=("max_per_day",),

@@ -20,18 +20,21 @@ from detectors.expressions import (
     TESTS,
     admission,
     care_type,
+    carried_out,
     day,
     days_between,
+    diagnosed,
     family,
     line_hits,
     lines,
     money,
+    named_service,
     with_encounter,
 )
 from detectors.facts import facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from data.schema import ClaimTables
     from detectors.base import Rule, Severity
@@ -42,18 +45,6 @@ FUND = TEST_PRICE * 0.8  # what the fund pays for a service of the examples
 NONE = nw.lit(None, dtype=nw.Float64)
 BY_NAME = "Told by names, until codes are checked; a service without a name is passed over."
 _CHRONIC_LUNG = "J44.9"
-
-
-def _at() -> nw.Expr:
-    """When a line was carried out; the order's time where the format has no other."""
-    return nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl"))
-
-
-def _named(tables: ClaimTables, rule_id: str, fact: str = "service") -> nw.Expr:
-    """Whether a service's name belongs to a family of the rule: `fact`, without its `fact_not`."""
-    known = facts(rule_id)
-    found = family(tables, "service_line", known[fact].value)
-    return found & ~family(tables, "service_line", known[f"{fact}_not"].value) if f"{fact}_not" in known else found
 
 
 def _billed(tables: ClaimTables, belongs: nw.Expr, *columns: str) -> nw.LazyFrame[Any]:
@@ -71,15 +62,6 @@ def _line_days(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return nw.concat(
         [frame.filter(~nw.col(c).is_null()).select(*KEY, date=day(nw.col(c))) for c in ("ngay_yl", "ngay_th_yl")]
     ).unique([*KEY, "date"])
-
-
-def _diagnosed(prefixes: Sequence[str]) -> nw.Expr:
-    """Whether the main diagnosis or one of the others begins with one of `prefixes` (codes without the dot)."""
-    codes = nw.concat_str(
-        [nw.col("e_ma_benh_chinh").fill_null(""), nw.col("e_ma_benh_kt").fill_null("")], separator=";"
-    )
-    plain = codes.str.to_uppercase().str.replace_all(r"[^A-Z0-9;]", "")
-    return plain.str.contains(f"(^|;)({'|'.join(prefixes)})")
 
 
 def _with_diagnoses(frame: nw.LazyFrame[Any], tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
@@ -173,7 +155,7 @@ def _companion_query(told: Companion) -> Callable[[ClaimTables], nw.LazyFrame[An
             others = others.filter(done)
         else:
             others = others.filter(family(tables, "service_line", known.beside), money("t_bhtt") > 0)
-        found = _billed(tables, _named(tables, told.id)).join(
+        found = _billed(tables, named_service(tables, told.id)).join(
             _claims(others), on=KEY, how="anti" if told.needs_other else "semi"
         )
         return _whole(found, known.share / 100 if "share" in known else 1.0)
@@ -296,9 +278,9 @@ def _indication_query(told: Indication) -> Callable[[ClaimTables], nw.LazyFrame[
 
     def query(tables: ClaimTables) -> nw.LazyFrame[Any]:
         """Paid lines of the service in claims whose diagnoses do not allow it."""
-        billed = _with_diagnoses(_billed(tables, _named(tables, told.id)), tables)
-        found = billed.filter(~_diagnosed(codes) if told.needs_icd else _diagnosed(codes))
-        return _whole(found.filter(~_diagnosed(excused)) if excused else found)
+        billed = _with_diagnoses(_billed(tables, named_service(tables, told.id)), tables)
+        found = billed.filter(~diagnosed(codes) if told.needs_icd else diagnosed(codes))
+        return _whole(found.filter(~diagnosed(excused)) if excused else found)
 
     return query
 
@@ -375,10 +357,10 @@ _BIOPSY: dict[str, Any] = {"ma_nhom": 3, "ten_dich_vu": "Nội soi thực quản
 )
 def giemsa_stain(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid Giemsa stains for HP but in claims with gastric surgery and without a paid gastroscopy with biopsy."""
-    biopsied = _claims(_billed(tables, _named(tables, "SRV-15", "biopsied")))
-    operated = lines(tables, SERVICES, "ten_dich_vu").filter(_named(tables, "SRV-15", "surgery"))
+    biopsied = _claims(_billed(tables, named_service(tables, "SRV-15", "biopsied")))
+    operated = lines(tables, SERVICES, "ten_dich_vu").filter(named_service(tables, "SRV-15", "surgery"))
     lawful = _claims(operated).join(biopsied, on=KEY, how="anti")
-    return _whole(_billed(tables, _named(tables, "SRV-15")).join(lawful, on=KEY, how="anti"))
+    return _whole(_billed(tables, named_service(tables, "SRV-15")).join(lawful, on=KEY, how="anti"))
 
 
 _FROZEN: dict[str, Any] = {"ten_dich_vu": "Xét nghiệm mô bệnh học tức thì bằng phương pháp cắt lạnh"}
@@ -420,7 +402,9 @@ def frozen_section(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid frozen sections of a day on which the claim has neither surgery nor a guided biopsy."""
     sampled = (nw.col("ma_nhom") == SURGERY) | family(tables, "service_line", facts("SRV-44").guided_biopsy)
     days = _line_days(lines(tables, SERVICES, "ma_nhom", "ten_dich_vu", "ngay_yl", "ngay_th_yl").filter(sampled))
-    frozen = _billed(tables, _named(tables, "SRV-44"), "ngay_yl", "ngay_th_yl").with_columns(date=day(_at()))
+    frozen = _billed(tables, named_service(tables, "SRV-44"), "ngay_yl", "ngay_th_yl").with_columns(
+        date=day(carried_out())
+    )
     return _whole(frozen.filter(~nw.col("date").is_null()).join(days, on=[*KEY, "date"], how="anti"))
 
 
@@ -458,7 +442,7 @@ _TOOTH_XRAY: dict[str, Any] = {"ma_nhom": 2, "ten_dich_vu": "Chụp X-quang răn
 def root_canal(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid root canals without a dental X-ray in the claim or in an earlier one of the last weeks."""
     known = facts("SRV-45")
-    roots = with_encounter(_billed(tables, _named(tables, "SRV-45")), tables, "patient_id", "ngay_vao").filter(
+    roots = with_encounter(_billed(tables, named_service(tables, "SRV-45")), tables, "patient_id", "ngay_vao").filter(
         ~nw.col("e_patient_id").is_null(), ~nw.col("e_ngay_vao").is_null()
     )
     films = lines(tables, SERVICES, "ten_dich_vu").filter(family(tables, "service_line", known.image))
@@ -511,7 +495,7 @@ def targeted_therapy(tables: ClaimTables) -> nw.LazyFrame[Any]:
     )
     infusions = _billed(tables, family(tables, "service_line", known.infusion))
     beside = nw.concat([_claims(drugs), _claims(infusions)]).unique(KEY)
-    return _whole(_billed(tables, _named(tables, "SRV-54")).join(beside, on=KEY, how="semi"))
+    return _whole(_billed(tables, named_service(tables, "SRV-54")).join(beside, on=KEY, how="semi"))
 
 
 _CT: dict[str, Any] = {"ma_nhom": 2, "ten_dich_vu": "Chụp cắt lớp vi tính sọ não có tiêm thuốc cản quang"}
@@ -565,7 +549,9 @@ def contrast_ct(tables: ClaimTables) -> nw.LazyFrame[Any]:
         family(tables, "service_line", known.contrast, column="ten_vat_tu")
     )
     given = nw.concat([_line_days(drugs), _line_days(supplies)]).unique([*KEY, "date"])
-    scans = _billed(tables, _named(tables, "SRV-08"), "ngay_yl", "ngay_th_yl").with_columns(date=day(_at()))
+    scans = _billed(tables, named_service(tables, "SRV-08"), "ngay_yl", "ngay_th_yl").with_columns(
+        date=day(carried_out())
+    )
     found = scans.filter(~nw.col("date").is_null()).join(given, on=[*KEY, "date"], how="anti")
     return _whole(found, known.share / 100)
 
@@ -623,7 +609,7 @@ def excluded_work(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = (
         _with_diagnoses(billed, tables, "ngay_sinh", "ngay_vao")
         .with_columns(age=age, limit=limit)
-        .filter(nw.col("age") >= nw.col("limit"), ~_diagnosed(known.icd_ok))
+        .filter(nw.col("age") >= nw.col("limit"), ~diagnosed(known.icd_ok))
     )
     return line_hits(found, amount=money("t_bhtt"), observed=nw.col("age"), allowed=nw.col("limit"))
 
@@ -659,7 +645,7 @@ def bnp(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid BNP tests without heart failure, and with it the cheaper kind where both are paid."""
     known = facts("SRV-11")
     pro = family(tables, "service_line", known.pro)
-    billed = _billed(tables, _named(tables, "SRV-11")).with_columns(
+    billed = _billed(tables, named_service(tables, "SRV-11")).with_columns(
         of_pro=nw.when(pro).then(money("t_bhtt")).otherwise(nw.lit(0.0)),
         of_plain=nw.when(pro).then(nw.lit(0.0)).otherwise(money("t_bhtt")),
     )
@@ -668,7 +654,7 @@ def bnp(tables: ClaimTables) -> nw.LazyFrame[Any]:
     plain_is_cheaper = nw.col("plain") <= nw.col("pro")
     is_plain = nw.col("of_plain") > 0
     cheaper = both & ((plain_is_cheaper & is_plain) | (~plain_is_cheaper & ~is_plain))
-    found = _with_diagnoses(billed.join(sums, on=KEY, how="inner"), tables).filter(~_diagnosed(known.icd_hf) | cheaper)
+    found = _with_diagnoses(billed.join(sums, on=KEY, how="inner"), tables).filter(~diagnosed(known.icd_hf) | cheaper)
     return _whole(found)
 
 
@@ -706,7 +692,7 @@ def outpatient_work_in_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
     named &= ~family(tables, "service_line", known["not"].value)
     found = with_encounter(
         _billed(tables, named, "ngay_yl", "ngay_th_yl"), tables, "ma_loai_kcb", "ngay_vao", "ngay_vao_noi_tru"
-    ).filter(care_type("e_ma_loai_kcb").is_in(["03", "04"]), _at() >= admission("e_"))
+    ).filter(care_type("e_ma_loai_kcb").is_in(["03", "04"]), carried_out() >= admission("e_"))
     return _whole(found)
 
 
@@ -742,7 +728,7 @@ def outpatient_infusion(tables: ClaimTables) -> nw.LazyFrame[Any]:
         money("t_bhtt") > 0,
     )
     found = _with_diagnoses(paid, tables, "ma_loai_kcb").filter(
-        care_type("e_ma_loai_kcb") == "01", ~_diagnosed(known.icd_ok)
+        care_type("e_ma_loai_kcb") == "01", ~diagnosed(known.icd_ok)
     )
     return _whole(found)
 

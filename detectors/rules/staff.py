@@ -10,7 +10,7 @@ from data.asof import as_of
 from data.schema import ENCOUNTER_KEY
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import PILL_PRICE, SURGERY_PRICE, TEST_PRICE, drug, exam, listed, service, stay, surgery, visit
-from detectors.expressions import LINES, SERVICES, SURGERY, day, line_hits, lines, money, named
+from detectors.expressions import LINES, SERVICES, SURGERY, catalogue, day, line_hits, lines, money, named
 from detectors.facts import facts
 
 if TYPE_CHECKING:
@@ -31,13 +31,6 @@ def _staff(code: str = ONE, **fields: Any) -> Row:
     """A row of the staff catalogue of a worked example: a doctor of the facility unless it says otherwise."""
     told: dict[str, Any] = {"ma_bac_si": code, "ma_cskcb": "01001", "title": "BS", **fields}
     return listed("staff", **told)
-
-
-def _rows(tables: ClaimTables, name: str) -> nw.LazyFrame[Any]:
-    found = tables.catalogues.get(name)
-    if found is None:  # the rule book lets the rule stand aside before it comes here
-        raise LookupError(f"catalogue {name} is not loaded")
-    return found
 
 
 def _signed(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -61,7 +54,7 @@ def _absent(tables: ClaimTables, apart: str, *, ended: bool) -> nw.LazyFrame[Any
 
     With `ended` those whom it held until an earlier day, else those whom it did not hold up to then.
     """
-    staff = _rows(tables, "staff")
+    staff = catalogue(tables, "staff")
     signed = _signed(tables)
     where = ["ma_cskcb", "ids", "date"]
     person = nw.col("ma_bac_si")
@@ -190,7 +183,7 @@ def staff_entry_ended(tables: ClaimTables) -> nw.LazyFrame[Any]:
 def surgery_outside_scope(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid operations of the surgical chapters led by somebody whose every scope is one that does not operate."""
     known = facts("STF-03")
-    staff = _rows(tables, "staff")
+    staff = catalogue(tables, "staff")
     chapter = nw.col("ma_dich_vu").str.strip_chars().str.slice(0, 2)
     led = (
         lines(tables, SERVICES, "ma_nhom", "ma_dich_vu", "nguoi_thuc_hien", "ngay_yl", "t_bhtt")
@@ -244,7 +237,7 @@ def surgery_outside_scope(tables: ClaimTables) -> nw.LazyFrame[Any]:
 def order_by_non_prescriber(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid lines of drugs, tests, operations and examinations ordered by a nurse or technician."""
     known = facts("STF-04")
-    staff = _rows(tables, "staff")
+    staff = catalogue(tables, "staff")
     assisting = staff.with_columns(assists=named("title", known.titles))
     suspects = assisting.filter(nw.col("assists")).select("ma_bac_si", "ma_cskcb").unique(["ma_bac_si", "ma_cskcb"])
     ordered = (

@@ -10,7 +10,18 @@ from data.asof import as_of
 from data.schema import ENCOUNTER_KEY
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import listed, service, stay, surgery
-from detectors.expressions import SERVICES, SUPPLIES, day, days_between, family, line_hits, lines, money
+from detectors.expressions import (
+    SERVICES,
+    SUPPLIES,
+    carried_out,
+    catalogue,
+    day,
+    days_between,
+    family,
+    line_hits,
+    lines,
+    money,
+)
 from detectors.facts import facts
 
 if TYPE_CHECKING:
@@ -40,25 +51,13 @@ def _supply(of: dict[str, Any], quantity: float = 1, **fields: Any) -> Row:
     return service(quantity=quantity, **told)
 
 
-def _rows(tables: ClaimTables, name: str) -> nw.LazyFrame[Any]:
-    found = tables.catalogues.get(name)
-    if found is None:  # the rule book lets the rule stand aside before it comes here
-        raise LookupError(f"catalogue {name} is not loaded")
-    return found
-
-
-def _at() -> nw.Expr:
-    """When a line was carried out; the order's time where the format has no other."""
-    return nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl"))
-
-
 def _supplies(tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
     """Supply lines that ask money of the fund, with the `date` they were used."""
     held = ("ma_nhom", "ten_vat_tu", "so_luong", "ngay_yl", "ngay_th_yl", "t_bhtt")
     return (
         lines(tables, SERVICES, *dict.fromkeys((*held, *columns)))
         .filter(nw.col("ma_nhom").is_in(SUPPLIES), money("t_bhtt") > 0)
-        .with_columns(date=day(_at()))
+        .with_columns(date=day(carried_out()))
     )
 
 
@@ -110,7 +109,7 @@ def implant_without_procedure(tables: ClaimTables) -> nw.LazyFrame[Any]:
     )
     work = tables.service_line.filter(
         nw.col("ma_nhom").is_in(known.procedure_groups) | family(tables, "service_line", known.procedure)
-    ).select(*KEY, done=day(_at()))
+    ).select(*KEY, done=day(carried_out()))
     apart = days_between(nw.col("done"), nw.col("date")).abs()
     served = (
         implants.select(*LINE, "date")
@@ -167,7 +166,7 @@ def supply_apart_from_service(tables: ClaimTables) -> nw.LazyFrame[Any]:
     )
     services = (
         tables.service_line.filter(~nw.col("ma_nhom").is_in(SUPPLIES))
-        .with_columns(named=code, done=day(_at()))
+        .with_columns(named=code, done=day(carried_out()))
         .join(linked.select(*KEY, "named").unique([*KEY, "named"]), on=[*KEY, "named"], how="semi")
         .select(*KEY, "named", "done")
     )
@@ -375,7 +374,7 @@ def stents_in_a_session(tables: ClaimTables) -> nw.LazyFrame[Any]:
 def reusable_at_full_price(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid supplies that the catalogue calls reusable, not marked as reused, at the price of a new one."""
     known = facts("SUP-07")
-    supplies, tenders = _rows(tables, "supplies"), _rows(tables, "tenders")
+    supplies, tenders = catalogue(tables, "supplies"), catalogue(tables, "tenders")
     reusable = supplies.filter(nw.col("reusable") == 1).select("ma_vat_tu").unique(["ma_vat_tu"])
     unmarked = (
         _supplies(tables, "ma_vat_tu", "tt_thau", "don_gia_bh", "tai_su_dung", "standard")
@@ -471,7 +470,7 @@ def _bought(rows: nw.LazyFrame[Any], tenders: nw.LazyFrame[Any]) -> nw.LazyFrame
 )
 def supply_above_bid(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid supplies whose unit price is above that of the tender they name."""
-    tenders = _rows(tables, "tenders")
+    tenders = catalogue(tables, "tenders")
     columns = ("ma_vat_tu", "tt_thau", "don_gia_bh", "muc_huong", "tyle_tt_bh", "tai_su_dung")
     code, tender = nw.col("ma_vat_tu").str.strip_chars(), nw.col("tt_thau").str.strip_chars()
     bought = (

@@ -17,6 +17,7 @@ from detectors.expressions import (
     SUPPLIES,
     TESTS,
     TRANSPORT,
+    carried_out,
     clockless,
     day,
     line_hits,
@@ -129,7 +130,7 @@ def service_outside_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
     group = nw.col("ma_nhom")
     sent_out = nw.col("ma_dich_vu").fill_null("").str.contains(".K.", literal=True)
     late = group.is_in(TESTS) & (sent_out | named("ten_dich_vu", LATE_FAMILIES))
-    done = nw.when(late).then(nw.col("ngay_yl")).otherwise(nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl")))
+    done = nw.when(late).then(nw.col("ngay_yl")).otherwise(carried_out())
     columns = ("ma_nhom", "ma_dich_vu", "ten_dich_vu", "ngay_yl", "ngay_th_yl", "t_bhtt")
     by_day = group.is_in([*BEDS, *SUPPLIES])
     found = (

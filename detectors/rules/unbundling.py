@@ -18,6 +18,7 @@ from detectors.expressions import (
     DRUGS,
     SERVICES,
     SURGERY,
+    carried_out,
     clockless,
     day,
     family,
@@ -390,11 +391,6 @@ PAIRS_TOLD: tuple[Pair, ...] = (
 )
 
 
-def _at() -> nw.Expr:
-    """When a service was done; the order's time where the format has no other."""
-    return nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl"))
-
-
 def _same_session(rule_id: str, one: nw.Expr, other: nw.Expr) -> nw.Expr:
     """Whether two times lie in one session: within the rule's hours, or on one day where it has none."""
     same_day = day(one) == day(other)
@@ -431,9 +427,9 @@ def _parts_beside_wholes(pair: Pair) -> Callable[[ClaimTables], nw.LazyFrame[Any
         billed = (
             lines(tables, SERVICES, *columns)
             .filter(whole | part)
-            .filter(money("t_bhtt") > 0, ~_at().is_null())
+            .filter(money("t_bhtt") > 0, ~carried_out().is_null())
             .with_columns(
-                at=_at(),
+                at=carried_out(),
                 is_whole=whole & ~not_whole,
                 is_part=part & ~not_part,
                 organ=_organ(tables, pair.id),
@@ -592,8 +588,8 @@ def contrast_ct_twice(tables: ClaimTables) -> nw.LazyFrame[Any]:
     scans = (
         lines(tables, SERVICES, "ma_nhom", "ten_dich_vu", "ngay_yl", "ngay_th_yl", "t_bhtt")
         .filter(family(tables, "service_line", known.ct))
-        .filter(~family(tables, "service_line", known.ct_not), money("t_bhtt") > 0, ~_at().is_null())
-        .with_columns(at=_at())
+        .filter(~family(tables, "service_line", known.ct_not), money("t_bhtt") > 0, ~carried_out().is_null())
+        .with_columns(at=carried_out())
         .join(injected, on=KEY, how="semi")
     )
     first = scans.select(*KEY, o_at=nw.col("at"), o_row=nw.col("row_no"), o_name=nw.col("ten_dich_vu"))
