@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 
 Severity = Literal["info", "warn", "deny"]
 
+Context = Literal["patient", "facility"]
+"""Which other claims a rule may look at: the patient's earlier ones, or those of the same facility.
+
+A facility's are those that began before the judged claim ended, and ended at most `COMPANY_DAYS` before it began. Of
+several claims that are strange only together, the one that completes the sign carries it, so that no claim's answer
+depends on what came after it.
+"""
+
+COMPANY_DAYS = 31
+
 HIT_COLUMNS: Mapping[str, pl.DataType] = {
     "ma_cskcb": pl.String(),
     "ma_lk": pl.String(),
@@ -86,6 +96,7 @@ class Rule:
     parameters: Mapping[str, Any]
     examples: tuple[Example, ...]
     query: Callable[[ClaimTables], nw.LazyFrame[Any]]
+    context: Context = "patient"
 
     @property
     def ref(self) -> str:
@@ -115,6 +126,7 @@ def rule(
     catalogues: tuple[str, ...] = (),
     valid_from: date | None = None,
     valid_to: date | None = None,
+    context: Context = "patient",
 ) -> Callable[[Callable[[ClaimTables], nw.LazyFrame[Any]]], Rule]:
     """Turn a query into a `Rule`; the function's docstring is kept on the query for readers."""
 
@@ -140,6 +152,7 @@ def rule(
             parameters={name: fact.value for name, fact in facts(id).items()} | dict(parameters or {}),
             examples=examples,
             query=query,
+            context=context,
         )
 
     return wrap
