@@ -1,10 +1,11 @@
 """Scoring: one path from claim tables to scores, whether one claim asks or the night's whole country.
 
-A claim is scored from its own rows, its patient's earlier claims and the frozen bundle, nothing else. So its score is
-the same alone, in any batch, in any order, by the API and in the nightly run.
+A claim is scored from its own rows, its patient's earlier claims, the signs its facility's other claims give it
+(`models.company`) and the frozen bundle, nothing else. So its score is the same alone, in any batch, in any order, by
+the API and in the nightly run.
 
 A run is incremental: it stores what changed since the run it extends (its base) and the claims whose patient's history
-changed with it. A run's ranking is its own rows and its bases', the newest of each current claim.
+or whose signs in company changed with it. A run's ranking is its own rows and its bases', the newest of each claim.
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ from data.errors import MinhBachError
 from data.lake import Lake, Reader, table_columns
 from data.masks import remasked
 from detectors.aside import stand_aside
-from detectors.base import RuleRun, rules
+from detectors.base import COMPANY_DAYS, RuleRun, rules
 from detectors.fusion import CLAIM, Fused, fuse
-from detectors.rulebook import run_rules
+from detectors.rulebook import applying, run_rules
 from detectors.statistical.expected_cost import COST_GROUPS, LINES, TOTALS
 from detectors.switches import Switches
 from features.doctors import main_doctor
 from features.matrix import build_matrix
 from features.peers import LADDERS, PeerTable, from_scale
 from models.bundle import ref
+from models.company import ENDED, company_of, facility_rules, in_company, moved
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 HISTORY_DAYS = 366  # how far back features and rules look for the same patient
 CHUNK = 60_000  # encounters scored at once: bounds memory, changes no score
+BY_PATIENT_COLUMNS = ["patient_id", "ngay_vao", "ma_cskcb", "ma_lk"]
 BY_PATIENT = "patient_id nulls last, ngay_vao, ma_cskcb, ma_lk"  # so that a person's past is read with one part only
 LEVELS = ("doctor", "facility", "patient")
 EVERYWHERE = Switches()
@@ -77,11 +80,17 @@ class Scored:
 
 
 def score_tables(
-    bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | None = None, *, switches: Switches = EVERYWHERE
+    bundle: Bundle,
+    tables: ClaimTables,
+    targets: pl.DataFrame | None = None,
+    *,
+    switches: Switches = EVERYWHERE,
+    company: Mapping[str, pl.DataFrame] | None = None,
 ) -> Scored:
     """Score the encounters of `tables` (only those whose key is in `targets`, when given).
 
-    `switches` says which rules are off, in shadow or silent about an entity.
+    `switches` says which rules are off, in shadow or silent about an entity. `company` holds the signs of rules that
+    look at the facility's other claims; without it `tables` hold those too, as in training.
 
     `tables` must hold the targets and their patients' earlier claims within `HISTORY_DAYS`; more does no harm.
     """
@@ -95,7 +104,7 @@ def score_tables(
     judges = bundle.judges()
     encounter = _native(tables.encounter)
     off = switches.off(encounter["province"].unique().drop_nulls().to_list()) if switches.switches else None
-    found = run_rules(tables, also=[field for judge in judges for field in judge.fields], off=off)
+    found = run_rules(tables, also=[field for judge in judges for field in judge.fields], off=off, known=company)
     claims = encounter.select(
         *CLAIM,
         "month",
@@ -326,7 +335,7 @@ def run_scoring(
         if run.run_id == run_id:
             return run
     with lake.reader(snapshot) as reader:
-        targets = _targets(reader, since=since, until=until, after=extends.snapshot if extends else 0, lake=lake)
+        targets = _targets(reader, lake, since=since, until=until, base=extends, switches=switches)
         if not targets.height and extends is None:
             raise NothingToScore
         folder = lake.staging(f"score-{run_id}")
@@ -335,7 +344,10 @@ def run_scoring(
         counted: dict[str, tuple[int, int, int]] = {}
         by_detector: dict[str, tuple[int, int, int]] = {}
         shadowed: Counter[str] = Counter()
-        for number, (scored, done) in enumerate(scored_chunks(reader, bundle, targets, switches=switches)):
+        company = in_company(reader, targets)
+        for number, (scored, done) in enumerate(
+            scored_chunks(reader, bundle, targets, switches=switches, company=company)
+        ):
             kept_back = scored.shadow.group_by("source").agg(pl.struct(CLAIM).n_unique().alias("claims"))
             shadowed.update(dict(kept_back.iter_rows()))
             for table, rows in (
@@ -400,43 +412,89 @@ def _claims_snapshot(lake: Lake) -> int:
     return changed[-1]
 
 
-def _targets(reader: Reader, *, since: date | None, until: date | None, after: int, lake: Lake) -> pl.DataFrame:
-    """Keys of the encounters to score: loaded after snapshot `after`, or with a past that these change."""
+def _targets(
+    reader: Reader, lake: Lake, *, since: date | None, until: date | None, base: Run | None, switches: Switches
+) -> pl.DataFrame:
+    """Keys of the encounters to score: loaded since `base`, or with a past or a company that these change."""
     period = "(? is null or cast(ngay_ra as date) >= ?) and (? is null or cast(ngay_ra as date) <= ?)"
     bounds: list[Any] = [since, since, until, until]
-    if after == 0 or any(after < e.snapshot <= reader.snapshot for e in lake.log("catalogue")):
-        changed = "true"
-    else:
-        loads = [e.commit_id for e in lake.log("load") if after < e.snapshot <= reader.snapshot]
-        reader.keep("_new_load", pl.DataFrame({"load_id": loads}, schema={"load_id": pl.String}))
-        with lake.reader(after) as earlier:
-            reader.keep("_remasked", remasked(reader, earlier))
-        # a claim that came, was replaced, withdrawn or masked otherwise changes the past of its patient's later ones
-        changed = """
-            load_id in (from _new_load) or version in (from _remasked) or exists (
-                select 1 from _remasked r join encounter_history c using (version)
-                where c.patient_id = e.patient_id and c.ngay_vao <= e.ngay_vao
-            ) or exists (
-                select 1 from encounter_history c
-                where c.load_id in (from _new_load) and c.patient_id = e.patient_id and c.ngay_vao <= e.ngay_vao
-            ) or exists (
-                select 1 from encounter_history c join encounter_history old
-                  on old.ma_cskcb = c.ma_cskcb and old.ma_lk = c.ma_lk and old.version < c.version
-                where c.load_id in (from _new_load) and old.patient_id = e.patient_id and old.ngay_vao <= e.ngay_vao
+    select = f"select ma_cskcb, ma_lk, version, patient_id, ngay_vao from claimed_encounter e where {period}"
+    after = base.snapshot if base else 0
+    if base is None or any(after < e.snapshot <= reader.snapshot for e in lake.log("catalogue")):
+        return reader.pl(f"{select} order by {BY_PATIENT}", bounds)
+    loads = [e.commit_id for e in lake.log("load") if after < e.snapshot <= reader.snapshot]
+    reader.keep("_new_load", pl.DataFrame({"load_id": loads}, schema={"load_id": pl.String}))
+    with lake.reader(after) as earlier:
+        reader.keep("_remasked", remasked(reader, earlier))
+    # what came, was replaced, withdrawn or masked otherwise: the past of its patient's later claims, and company
+    reader.keep(
+        "_news",
+        reader.pl(
+            """
+            select distinct c.ma_cskcb, c.patient_id, c.ngay_vao, coalesce(c.ngay_ra, c.ngay_vao) as ended
+            from encounter_history c where load_id in (from _new_load) or version in (from _remasked) or exists (
+                select 1 from encounter_history n where n.ma_cskcb = c.ma_cskcb and n.ma_lk = c.ma_lk
+                and n.version > c.version and n.load_id in (from _new_load)
             )
-        """
-    return reader.pl(
-        "select ma_cskcb, ma_lk, version, patient_id, ngay_vao from claimed_encounter e "
-        f"where {period} and ({changed}) order by {BY_PATIENT}",
-        bounds,
+            """
+        ),
     )
+    own = "load_id in (from _new_load) or version in (from _remasked)"
+    past = "exists (select 1 from _news n where n.patient_id = e.patient_id and n.ngay_vao <= e.ngay_vao)"
+    changed = reader.pl(f"{select} and ({own} or {past})", bounds)
+    reader.keep("_changed", changed.select("version"))
+    reader.keep(
+        "_span",
+        reader.pl("select ma_cskcb, min(ngay_vao) as first, max(ended) as last from _news group by ma_cskcb"),
+    )
+    # claims after the news have it in their company, however long after: the same window, seen from the other side
+    near = (
+        f"exists (select 1 from _span u where u.ma_cskcb = e.ma_cskcb and {ENDED} >= u.first "
+        f"and ngay_vao <= u.last + interval {COMPANY_DAYS} day)"
+    )
+    beside = reader.pl(f"{select} and {near} and version not in (from _changed)", bounds)
+    moving = moved(beside, _standing(in_company(reader, beside), beside, reader, switches), _told(reader, lake, base))
+    return pl.concat([changed, moving]).sort(BY_PATIENT_COLUMNS, nulls_last=True)
 
 
-def targets_of(reader: Reader, lake: Lake, run: Run, *, after: int) -> pl.DataFrame:
-    """The encounters a past run scored, found again from its manifest and the snapshot of its base."""
+def _standing(
+    found: Mapping[str, pl.DataFrame], claims: pl.DataFrame, reader: Reader, switches: Switches
+) -> Mapping[str, pl.DataFrame]:
+    """Of the signs `found` in company those that a run would store: of rules in force, and not off in the province."""
+    reader.keep("_beside", claims.select("version"))
+    places = reader.pl(
+        "select ma_cskcb, ma_lk, ngay_vao, substr(ma_cskcb, 1, 2) as province from claimed_encounter "
+        "where version in (from _beside)"
+    )
+    return {
+        rule.id: found[rule.id].join(
+            applying(rule, places, switches.off(places["province"].unique().to_list())), on=CLAIM, how="semi"
+        )
+        for rule in facility_rules()
+    }
+
+
+def _told(reader: Reader, lake: Lake, base: Run) -> pl.DataFrame:
+    """The signs in company that the ranking of `base` stands on."""
+    ids = [rule.id for rule in facility_rules()]
+    columns = "ma_cskcb, ma_lk, line_table, row_no, amount, observed, allowed, split_part(source, '@', 1) as rule"
+    stored = " union all ".join(
+        f"select {columns} from {table} join (select run_id, version from ({ranking_sql(_ids(lake, base))})) "
+        "using (run_id, version)"
+        for table in ("signal", "shadow_signal")
+    )
+    return reader.pl(f"select * from ({stored}) where list_contains(?, rule)", [ids])
+
+
+def _ids(lake: Lake, run: Run) -> list[str]:
+    return [each.run_id for each in chain(lake, run.run_id)]
+
+
+def targets_of(reader: Reader, lake: Lake, run: Run, *, base: Run | None) -> pl.DataFrame:
+    """The encounters a past run scored, found again from its manifest and its base."""
     day = date.fromisoformat
     since, until = (day(run.since) if run.since else None), (day(run.until) if run.until else None)
-    return _targets(reader, since=since, until=until, after=after, lake=lake)
+    return _targets(reader, lake, since=since, until=until, base=base, switches=Switches.from_json(run.switches))
 
 
 def with_history(reader: Reader, targets: pl.DataFrame) -> Iterator[tuple[ClaimTables, pl.DataFrame, int]]:
@@ -454,11 +512,16 @@ def with_history(reader: Reader, targets: pl.DataFrame) -> Iterator[tuple[ClaimT
 
 
 def scored_chunks(
-    reader: Reader, bundle: Bundle, targets: pl.DataFrame, *, switches: Switches = EVERYWHERE
+    reader: Reader,
+    bundle: Bundle,
+    targets: pl.DataFrame,
+    *,
+    company: Mapping[str, pl.DataFrame],
+    switches: Switches = EVERYWHERE,
 ) -> Iterator[tuple[Scored, int]]:
-    """Scores of `targets`, so many at a time, and how many are done."""
+    """Scores of `targets`, so many at a time, and how many are done. `company` holds their signs in company."""
     for tables, part, done in with_history(reader, targets):
-        yield score_tables(bundle, tables, part, switches=switches), done
+        yield score_tables(bundle, tables, part, switches=switches, company=company), done
 
 
 def history_of(reader: Reader, claims: Mapping[str, pl.DataFrame]) -> ClaimTables:
@@ -477,7 +540,8 @@ def score_claims(
     bundle: Bundle, reader: Reader, claims: Mapping[str, pl.DataFrame], *, switches: Switches = EVERYWHERE
 ) -> Scored:
     """Score claims that are not in the lake, without storing them: the same path as a run."""
-    return score_tables(bundle, history_of(reader, claims), claims["encounter"], switches=switches)
+    company = company_of(reader, claims)
+    return score_tables(bundle, history_of(reader, claims), claims["encounter"], switches=switches, company=company)
 
 
 # the levels above the claim
