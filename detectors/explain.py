@@ -36,9 +36,21 @@ def dong(value: float | None, lang: Lang) -> str:
     return "–" if value is None else f"{number(round(value), lang)} ₫"
 
 
-def sentence(template: str, lang: Lang, *, observed: float | None, allowed: float | None, amount: float, n: int) -> str:
-    """A rule's reason with its figures filled in."""
+def sentence(
+    template: str,
+    lang: Lang,
+    *,
+    observed: float | None,
+    allowed: float | None,
+    amount: float,
+    n: int,
+    item: str | None = None,
+) -> str:
+    """A rule's or a finder's reason with its figures filled in; `item` is what its dearest line is called."""
+    times = observed / allowed if observed is not None and allowed else None
     return template.format(
+        item=item or "–",
+        times=_Figure(number(None if times is None else round(times, 1), lang)),
         observed=_Figure(number(observed, lang)),
         allowed=_Figure(number(allowed, lang)),
         amount=_Figure(dong(amount, lang)),

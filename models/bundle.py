@@ -19,7 +19,7 @@ import numpy as np
 
 from data.errors import MinhBachError
 from detectors.aside import Judge
-from detectors.base import DetectorState
+from detectors.base import DetectorState, finders
 from detectors.fusion import Weights
 from detectors.outliers.isolation import IsolationDetector
 from detectors.outliers.tails import TailDetector
@@ -28,6 +28,8 @@ from features.peers import PeerTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from detectors.base import Finder
 
 FORMAT = 1
 
@@ -45,6 +47,7 @@ class Bundle:
     expected_cost: ExpectedCost
     tails: TailDetector
     isolation: IsolationDetector
+    finders: tuple[Finder, ...] = ()
     peers: PeerTable  # what like claims cost, by cost group: for the words, not for the score
     bill_peers: PeerTable | None = None  # the same of whole bills, among claims without lines
     weights: Weights
@@ -64,7 +67,10 @@ class Bundle:
                 bare_amounts=cost.whole_bills,
                 reason=unlearned.get(ref(cost)),
             ),
-            *(Judge(source=ref(d), needs=d.needs, reason=unlearned.get(ref(d))) for d in (self.tails, self.isolation)),
+            *(
+                Judge(source=ref(each), needs=each.needs, reason=unlearned.get(ref(each)))
+                for each in (self.tails, self.isolation, *self.finders)
+            ),
         )
 
     def save(self, folder: Path) -> str:
@@ -72,7 +78,7 @@ class Bundle:
         folder.mkdir(parents=True, exist_ok=True)
         hashes: dict[str, str] = {}
         detectors: dict[str, Any] = {}
-        states = [self.expected_cost.state(), self.tails.state(), self.isolation.state()]
+        states = [each.state() for each in (self.expected_cost, self.tails, self.isolation, *self.finders)]
         for kind, table in (("peers", self.peers), ("bill_peers", self.bill_peers)):
             if table is not None:
                 meta, arrays = table.state()
@@ -116,6 +122,7 @@ class Bundle:
             expected_cost=ExpectedCost.from_state(states["expected_cost"]),
             tails=TailDetector.from_state(states["tails"]),
             isolation=IsolationDetector.from_state(states["isolation"]),
+            finders=tuple(each.from_state(states[each.name]) for each in finders() if each.name in states),
             peers=PeerTable.from_state(states["peers"].meta, states["peers"].arrays),
             bill_peers=PeerTable.from_state(bills.meta, bills.arrays) if (bills := states.get("bill_peers")) else None,
             weights=Weights(**manifest["weights"]),
@@ -125,7 +132,7 @@ class Bundle:
         )
 
 
-def ref(detector: ExpectedCost | TailDetector | IsolationDetector) -> str:
+def ref(detector: ExpectedCost | TailDetector | IsolationDetector | Finder) -> str:
     """`name@version`, as evidence and the run's counts name a detector."""
     return f"{detector.name}@{detector.version}"
 

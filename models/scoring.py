@@ -26,7 +26,7 @@ from data.errors import MinhBachError
 from data.lake import Lake, Reader, table_columns
 from data.masks import remasked
 from detectors.aside import stand_aside
-from detectors.base import COMPANY_DAYS, RuleRun, rules
+from detectors.base import COMPANY_DAYS, FINDING_COLUMNS, RuleRun, rules
 from detectors.fusion import CLAIM, Fused, fuse
 from detectors.rulebook import applying, run_rules
 from detectors.statistical.expected_cost import COST_GROUPS, LINES, TOTALS
@@ -39,6 +39,8 @@ from models.company import ENDED, company_of, facility_rules, in_company, moved
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
+    from detectors.aside import Aside
+    from detectors.base import Finder
     from detectors.statistical.expected_cost import CostGroup
     from models.bundle import Bundle
 
@@ -99,6 +101,7 @@ def score_tables(
         *bundle.expected_cost.feature_names,
         *bundle.tails.feature_names,
         *bundle.isolation.feature_names,
+        *(name for finder in bundle.finders for name in finder.feature_names),
     )
     matrix = build_matrix(tables, "encounter", columns=list(dict.fromkeys(needed)))
     judges = bundle.judges()
@@ -147,6 +150,8 @@ def score_tables(
     able = matrix.join(aside.of(ref(bundle.expected_cost)), on=CLAIM, how="anti", maintain_order="left")
     excess = bundle.expected_cost.excess(with_doctor(able, tables))
     signs[ref(bundle.expected_cost)] = excess
+    findings = [_findings(finder, tables, matrix, aside) for finder in bundle.finders]
+    signs |= {ref(finder): found for finder, found in zip(bundle.finders, findings, strict=True)}
     fused: Fused = fuse(
         claims.sort(CLAIM),
         hits=hits,
@@ -156,10 +161,12 @@ def score_tables(
                 _with_peers(excess, able, bundle.bill_peers or bundle.peers, TOTALS),
             ]
         ),
+        findings=pl.concat([pl.DataFrame(schema={**FINDING_COLUMNS, "source": pl.String()}), *findings]),
         outliers=outliers,
         aside=aside.claims,
         lines=_lines(tables, claims),
         rules=rules(),
+        finders=bundle.finders,
         weights=bundle.weights,
         pivot=bundle.pivot,
     )
@@ -173,6 +180,14 @@ def score_tables(
             aside.run(judge.source, encounters=claims.height, signs=signs[judge.source]) for judge in judges
         ),
     )
+
+
+def _findings(finder: Finder, tables: ClaimTables, matrix: pl.DataFrame, aside: Aside) -> pl.DataFrame:
+    """What a finder names on the claims of `matrix` that it can judge, with its source."""
+    judged = matrix.select(CLAIM).join(aside.of(ref(finder)), on=CLAIM, how="anti")
+    found = finder.find(tables, matrix).select(pl.col(name).cast(dtype) for name, dtype in FINDING_COLUMNS.items())
+    source = pl.format("{}:{}@{}", pl.lit(finder.name), "pattern", pl.lit(finder.version))
+    return found.join(judged, on=CLAIM, how="semi").with_columns(source=source)
 
 
 def _with_peers(
@@ -211,9 +226,13 @@ def _lines(tables: ClaimTables, claims: pl.DataFrame) -> pl.DataFrame:
             "row_no",
             "ma_nhom",
             pl.col("t_bhtt").cast(pl.Float64),
+            item.alias("item"),
         )
         .join(keys, on=CLAIM, how="semi")
-        for name, frame in (("drug_line", tables.drug_line), ("service_line", tables.service_line))
+        for name, frame, item in (
+            ("drug_line", tables.drug_line, pl.col("ten_thuoc")),
+            ("service_line", tables.service_line, pl.coalesce("ten_dich_vu", "ten_vat_tu")),
+        )
     ]
     return pl.concat(parts)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 import pytest
 
 from detectors.aside import ASIDE_COLUMNS
-from detectors.base import HIT_COLUMNS, rules
+from detectors.base import FINDING_COLUMNS, HIT_COLUMNS, rules
 from detectors.fusion import Weights, fuse
 from detectors.statistical.expected_cost import EXCESS_COLUMNS
 
@@ -20,9 +20,32 @@ DUP = next(r for r in rules() if r.id == "TOT-11")
 STAY = next(r for r in rules() if r.id == "REA-01")  # warn
 
 
+class Odd:
+    """A finder as fusion sees it: its name, and what it says."""
+
+    name, version, needs = "odd", 3, ("service_line.so_luong",)
+    reason_vi: ClassVar = {"many": "{item}: {observed}, gấp {times} lần mức thường {allowed}; {n} dòng, {amount}"}
+    reason_en: ClassVar = {"many": "{item}: {observed}, {times} times the usual {allowed}; {n} lines, {amount}"}
+
+
+def found(row_no: int, amount: float, strength: float = 1.0) -> dict[str, Any]:
+    return {
+        "line_table": "service_line",
+        "row_no": row_no,
+        "pattern": "many",
+        "scheme": "QTY_INFLATION",
+        "strength": strength,
+        "amount": amount,
+        "observed": 6.0,
+        "allowed": 4.0,
+        "source": "odd:many@3",
+    }
+
+
 def run(
     *hits: dict[str, Any],
     excess: tuple[dict[str, Any], ...] = (),
+    findings: tuple[dict[str, Any], ...] = (),
     t_bhtt: float | None = 1_000_000,
     t_tongchi_bh: float | None = 1_250_000,
     aside: dict[str, Any] | None = None,
@@ -35,17 +58,22 @@ def run(
     )
     columns = {**HIT_COLUMNS, "source": pl.String(), "scheme": pl.String(), "severity": pl.String()}
     lines = pl.DataFrame(
-        [{**KEY, "line_table": "service_line", "row_no": n, "ma_nhom": 1, "t_bhtt": 100_000.0} for n in (1, 2, 3)],
+        [
+            {**KEY, "line_table": "service_line", "row_no": n, "ma_nhom": 1, "t_bhtt": 100_000.0, "item": f"Món {n}"}
+            for n in (1, 2, 3)
+        ],
         schema_overrides={"row_no": pl.Int32, "ma_nhom": pl.Int32},
     )
     fused = fuse(
         claims,
         hits=pl.DataFrame([{**KEY, **h} for h in hits], schema=columns),
         excess=pl.DataFrame([{**KEY, **e} for e in excess], schema=EXCESS),
+        findings=pl.DataFrame([{**KEY, **f} for f in findings], schema={**FINDING_COLUMNS, "source": pl.String()}),
         outliers=pl.DataFrame([{**KEY, "strangeness": strangeness}]),
         aside=pl.DataFrame([{**KEY, **aside}] if aside else [], schema=ASIDE_COLUMNS),
         lines=lines,
         rules=rules(),
+        finders=(Odd(),),
         weights=weights or Weights(),
         pivot=100_000.0,
     )
@@ -248,3 +276,21 @@ def test_signals_name_the_lines() -> None:
         ("service_line", 1, BED.ref),
         ("service_line", 2, BED.ref),
     ]
+
+
+def test_a_finding_speaks_with_its_dearest_line_and_shares_the_money() -> None:
+    row = run(line(BED, 1, 30_000), findings=(found(1, 40_000), found(2, 60_000)), weights=Weights(finding=0.4))
+    parts = {part["source"]: part for part in json.loads(row["evidence"])}
+    own = parts["odd:many@3"]
+    assert own["text_vi"] == "Món 2: 6, gấp 1,5 lần mức thường 4; 2 dòng, 100.000 ₫"
+    assert own["text_en"] == "Món 2: 6, 1.5 times the usual 4; 2 lines, 100,000 ₫"
+    assert sorted(own["lines"]) == [["service_line", 1], ["service_line", 2]]
+    assert own["expected_recoverable"] == pytest.approx(0.4 * (10_000 + 60_000))  # the rule has 30,000 of line 1
+    assert row["amount_at_risk"] == 100_000
+    assert row["expected_recoverable"] == pytest.approx(sum(p["expected_recoverable"] for p in parts.values()))
+
+
+def test_an_excess_adds_only_what_findings_do_not_name() -> None:
+    alone = run(excess=(above(80_000),), weights=Weights(finding=0.4))
+    beside = run(excess=(above(80_000),), findings=(found(1, 50_000),), weights=Weights(finding=0.4))
+    assert beside["amount_at_risk"] == alone["amount_at_risk"]
