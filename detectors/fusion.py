@@ -23,6 +23,7 @@ from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, TOTALS
 
 if TYPE_CHECKING:
     from detectors.base import Finder, Rule
+    from detectors.rarity import Rarity
 
 CLAIM = ["ma_cskcb", "ma_lk"]
 
@@ -34,7 +35,7 @@ class Weights:
     deny: float = 0.9
     warn: float = 0.5
     info: float = 0.1
-    excess: float = 0.35  # times the excess's strength; the doctor's habit then moves the odds
+    excess: float = 0.35  # times the excess's strength
     finding: float = 0.35  # times the finding's strength
     base: float = 0.003  # share of the bill that adds to a claim's place: what no signal names grows with the bill
     outlier: float = 0.002  # the same for a wholly strange shape
@@ -64,13 +65,15 @@ def fuse(
     lines: pl.DataFrame,
     rules: Sequence[Rule],
     finders: Sequence[Finder],
+    rarity: Rarity,
     weights: Weights,
     pivot: float,
 ) -> Fused:
     """Fuse the signals of `claims`.
 
     Args:
-        claims: one row an encounter: key, t_bhtt, t_tongchi_bh (Float64), and whatever else shall be kept.
+        claims: one row an encounter: key, ma_loai_kcb, ma_benh_chinh, t_bhtt, t_tongchi_bh (Float64), and whatever
+            else shall be kept.
         hits: rule hits (`HIT_COLUMNS`, source, scheme, severity).
         excess: rows of `ExpectedCost.excess`, each beside its peer group (`peer_group`, `peer_n`, `peer_median`).
         findings: rows of the finders (`FINDING_COLUMNS`) with their source, `name:pattern@version`.
@@ -79,6 +82,7 @@ def fuse(
         lines: key, line_table, row_no, ma_nhom, t_bhtt, item (what it is called) of the claims' lines.
         rules: the rules behind the hits, for their words.
         finders: the finders behind the findings, for theirs.
+        rarity: how common each rule's sign is among like claims.
         weights: likelihoods.
         pivot: place (VND) at which the score is one half: the review threshold found in training.
     """
@@ -86,7 +90,7 @@ def fuse(
     named = pl.concat([hits.select(_NAMED), findings.select(_NAMED)])
     shares = pl.concat(
         [
-            _rule_shares(claims, hits, weights),
+            _rule_shares(claims, hits, rarity, weights),
             _finding_shares(claims, findings, weights),
             _excess_candidates(claims, named, excess, lines, weights),
         ]
@@ -199,24 +203,21 @@ _SHARE = {
 }
 
 
-def _rule_shares(claims: pl.DataFrame, hits: pl.DataFrame, weights: Weights) -> pl.DataFrame:
+def _rule_shares(claims: pl.DataFrame, hits: pl.DataFrame, rarity: Rarity, weights: Weights) -> pl.DataFrame:
     prior = {severity: weights.of(severity) for severity in ("deny", "warn", "info")}
-    return (
-        hits.join(claims.select(CLAIM), on=CLAIM, how="semi")
-        .with_columns(
-            kind=pl.lit("rule"),
-            likelihood=pl.coalesce(
-                pl.col("source")
-                .str.split("@")
-                .list.first()
-                .replace_strict(weights.learned, default=None, return_dtype=pl.Float64),
-                pl.col("severity").replace_strict(prior, return_dtype=pl.Float64),
-            ),
-            high=pl.lit(None, dtype=pl.Float64),
-            **{name: pl.lit(None, dtype=_SHARE[name]) for name in ("habit", "peer_group", "peer_n", "peer_median")},
-        )
-        .select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
-    )
+    named = hits.join(claims.select(CLAIM), on=CLAIM, how="semi", maintain_order="left")
+    return named.with_columns(
+        kind=pl.lit("rule"),
+        likelihood=pl.coalesce(
+            pl.col("source")
+            .str.split("@")
+            .list.first()
+            .replace_strict(weights.learned, default=None, return_dtype=pl.Float64),
+            pl.col("severity").replace_strict(prior, return_dtype=pl.Float64) * rarity.of(named, claims),
+        ),
+        high=pl.lit(None, dtype=pl.Float64),
+        **{name: pl.lit(None, dtype=_SHARE[name]) for name in ("habit", "peer_group", "peer_n", "peer_median")},
+    ).select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
 
 
 def _finding_shares(claims: pl.DataFrame, findings: pl.DataFrame, weights: Weights) -> pl.DataFrame:
@@ -261,17 +262,12 @@ def _excess_candidates(
             kind=pl.lit("detector"),
             scheme=pl.col("group").replace_strict(schemes, return_dtype=pl.String),
             severity=pl.lit("info"),
-            likelihood=_moved(pl.col("strength") * weights.excess, pl.col("habit")),
+            likelihood=pl.col("strength") * weights.excess,
             allowed=pl.col("expected"),
         )
         .filter(pl.col("amount") > 0)
         .select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
     )
-
-
-def _moved(likelihood: pl.Expr, odds_ratio: pl.Expr) -> pl.Expr:
-    """A likelihood whose odds are multiplied."""
-    return likelihood * odds_ratio / (1.0 - likelihood + likelihood * odds_ratio)
 
 
 def _credit(shares: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:

@@ -23,6 +23,7 @@ from detectors.base import DetectorState, finders
 from detectors.fusion import Weights
 from detectors.outliers.isolation import IsolationDetector
 from detectors.outliers.tails import TailDetector
+from detectors.rarity import Rarity
 from detectors.statistical.expected_cost import BARE_NEEDS, ExpectedCost
 from features.peers import PeerTable
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from detectors.base import Finder
 
-FORMAT = 1
+FORMAT = 2
 
 
 class BrokenBundle(MinhBachError):
@@ -50,6 +51,7 @@ class Bundle:
     finders: tuple[Finder, ...] = ()
     peers: PeerTable  # what like claims cost, by cost group: for the words, not for the score
     bill_peers: PeerTable | None = None  # the same of whole bills, among claims without lines
+    rarity: Rarity  # how common each rule's sign is among like claims
     weights: Weights
     pivot: float  # place (VND) of a claim at which its score is one half
     entity_pivots: Mapping[str, float]  # the same for doctor, facility, patient
@@ -78,7 +80,7 @@ class Bundle:
         folder.mkdir(parents=True, exist_ok=True)
         hashes: dict[str, str] = {}
         detectors: dict[str, Any] = {}
-        states = [each.state() for each in (self.expected_cost, self.tails, self.isolation, *self.finders)]
+        states = [each.state() for each in (self.expected_cost, self.tails, self.isolation, *self.finders, self.rarity)]
         for kind, table in (("peers", self.peers), ("bill_peers", self.bill_peers)):
             if table is not None:
                 meta, arrays = table.state()
@@ -125,6 +127,7 @@ class Bundle:
             finders=tuple(each.from_state(states[each.name]) for each in finders() if each.name in states),
             peers=PeerTable.from_state(states["peers"].meta, states["peers"].arrays),
             bill_peers=PeerTable.from_state(bills.meta, bills.arrays) if (bills := states.get("bill_peers")) else None,
+            rarity=Rarity.from_state(states["rarity"]),
             weights=Weights(**manifest["weights"]),
             pivot=manifest["pivot"],
             entity_pivots=manifest["entity_pivots"],

@@ -87,12 +87,12 @@ def score_tables(
     targets: pl.DataFrame | None = None,
     *,
     switches: Switches = EVERYWHERE,
-    company: Mapping[str, pl.DataFrame] | None = None,
+    known: Mapping[str, pl.DataFrame] | None = None,
 ) -> Scored:
     """Score the encounters of `tables` (only those whose key is in `targets`, when given).
 
-    `switches` says which rules are off, in shadow or silent about an entity. `company` holds the signs of rules that
-    look at the facility's other claims; without it `tables` hold those too, as in training.
+    `switches` says which rules are off, in shadow or silent about an entity. `known` holds by rule id
+    the signs that were found already: of rules that look at the facility's other claims, which `tables` need not hold.
 
     `tables` must hold the targets and their patients' earlier claims within `HISTORY_DAYS`; more does no harm.
     """
@@ -105,9 +105,9 @@ def score_tables(
     )
     matrix = build_matrix(tables, "encounter", columns=list(dict.fromkeys(needed)))
     judges = bundle.judges()
-    encounter = _native(tables.encounter)
+    encounter = collected(tables.encounter)
     off = switches.off(encounter["province"].unique().drop_nulls().to_list()) if switches.switches else None
-    found = run_rules(tables, also=[field for judge in judges for field in judge.fields], off=off, known=company)
+    found = run_rules(tables, also=[field for judge in judges for field in judge.fields], off=off, known=known)
     claims = encounter.select(
         *CLAIM,
         "month",
@@ -167,6 +167,7 @@ def score_tables(
         lines=_lines(tables, claims),
         rules=rules(),
         finders=bundle.finders,
+        rarity=bundle.rarity,
         weights=bundle.weights,
         pivot=bundle.pivot,
     )
@@ -207,7 +208,7 @@ def _with_peers(
 
 def with_doctor(rows: pl.DataFrame, tables: ClaimTables) -> pl.DataFrame:
     """`rows` of encounters with the main doctor of each in column `doctor`."""
-    doctor = _native(main_doctor(tables)).select(*CLAIM, "doctor")
+    doctor = collected(main_doctor(tables)).select(*CLAIM, "doctor")
     return rows.join(doctor, on=CLAIM, how="left", maintain_order="left")
 
 
@@ -219,7 +220,7 @@ def _strength(score: pl.Series) -> pl.Series:
 def _lines(tables: ClaimTables, claims: pl.DataFrame) -> pl.DataFrame:
     keys = claims.select(CLAIM)
     parts = [
-        _native(frame)
+        collected(frame)
         .select(
             *CLAIM,
             pl.lit(name).alias("line_table"),
@@ -237,7 +238,8 @@ def _lines(tables: ClaimTables, claims: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _native(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
+def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
+    """The rows of a lazy frame, whatever engine stands behind it."""
     return cast("pl.DataFrame", nw.to_native(frame.collect("polars")))
 
 
@@ -540,7 +542,7 @@ def scored_chunks(
 ) -> Iterator[tuple[Scored, int]]:
     """Scores of `targets`, so many at a time, and how many are done. `company` holds their signs in company."""
     for tables, part, done in with_history(reader, targets):
-        yield score_tables(bundle, tables, part, switches=switches, company=company), done
+        yield score_tables(bundle, tables, part, switches=switches, known=company), done
 
 
 def history_of(reader: Reader, claims: Mapping[str, pl.DataFrame]) -> ClaimTables:
@@ -560,7 +562,7 @@ def score_claims(
 ) -> Scored:
     """Score claims that are not in the lake, without storing them: the same path as a run."""
     company = company_of(reader, claims)
-    return score_tables(bundle, history_of(reader, claims), claims["encounter"], switches=switches, company=company)
+    return score_tables(bundle, history_of(reader, claims), claims["encounter"], switches=switches, known=company)
 
 
 # the levels above the claim

@@ -20,12 +20,13 @@ from detectors.base import finders, rules
 from detectors.fusion import CLAIM, Weights
 from detectors.outliers.isolation import IsolationDetector
 from detectors.outliers.tails import TailDetector
-from detectors.rulebook import blank_fields
+from detectors.rarity import Rarity
+from detectors.rulebook import applying, blank_fields, find
 from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, LINES, TOTALS, ExpectedCost
 from features.matrix import build_matrix
 from features.peers import LADDERS, PeerTable
 from models.bundle import Bundle, ref
-from models.scoring import LEVELS, score_tables, with_doctor
+from models.scoring import LEVELS, collected, score_tables, with_doctor
 
 if TYPE_CHECKING:
     from data.lake import Reader
@@ -100,6 +101,8 @@ def train(
     tails = _fit(TailDetector(), matrix, blanks, seed, unlearned)
     isolation = _fit(IsolationDetector(), matrix, blanks, seed, unlearned)
     found = tuple(_fit_finder(finder(), tables, matrix, blanks, seed, unlearned) for finder in finders())
+    encounters = collected(tables.encounter.select(*CLAIM, "ngay_vao", "province", "ma_loai_kcb", "ma_benh_chinh"))
+    signs = find(tables, rules())
     fitted = Bundle(
         expected_cost=expected_cost,
         tails=tails,
@@ -107,6 +110,10 @@ def train(
         finders=found,
         peers=_peers(matrix.filter(pl.col(LINES) > 0), COST_GROUPS),
         bill_peers=_peers(matrix.filter(pl.col(LINES) == 0), TOTALS),
+        rarity=Rarity.fit(
+            encounters,
+            {r.id: signs[r.id].join(applying(r, encounters, None), on=CLAIM, how="semi") for r in rules()},
+        ),
         weights=weights or Weights(),
         pivot=PROVISIONAL_PIVOT,
         entity_pivots={},
@@ -122,7 +129,7 @@ def train(
         },
     )
     step("threshold")
-    scored = score_tables(fitted, tables).claims
+    scored = score_tables(fitted, tables, known=signs).claims
     pivot = _pivot(scored["place"], review_share)
     pivots = {level: _entity_pivot(scored, level) for level in LEVELS}
     bundle = replace(fitted, pivot=pivot, entity_pivots=pivots)

@@ -11,6 +11,7 @@ import pytest
 from detectors.aside import ASIDE_COLUMNS
 from detectors.base import FINDING_COLUMNS, HIT_COLUMNS, rules
 from detectors.fusion import Weights, fuse
+from detectors.rarity import Rarity
 from detectors.statistical.expected_cost import EXCESS_COLUMNS
 
 EXCESS = {**EXCESS_COLUMNS, "peer_group": pl.String(), "peer_n": pl.Int64(), "peer_median": pl.Float64()}
@@ -50,6 +51,7 @@ def run(
     t_tongchi_bh: float | None = 1_250_000,
     aside: dict[str, Any] | None = None,
     strangeness: float = 0.0,
+    rarity: Rarity | None = None,
     weights: Weights | None = None,
 ) -> dict[str, Any]:
     claims = pl.DataFrame(
@@ -64,8 +66,9 @@ def run(
         ],
         schema_overrides={"row_no": pl.Int32, "ma_nhom": pl.Int32},
     )
+    encounters = claims.with_columns(ma_loai_kcb=pl.lit("01"), ma_benh_chinh=pl.lit("I10"))
     fused = fuse(
-        claims,
+        encounters,
         hits=pl.DataFrame([{**KEY, **h} for h in hits], schema=columns),
         excess=pl.DataFrame([{**KEY, **e} for e in excess], schema=EXCESS),
         findings=pl.DataFrame([{**KEY, **f} for f in findings], schema={**FINDING_COLUMNS, "source": pl.String()}),
@@ -74,6 +77,7 @@ def run(
         lines=lines,
         rules=rules(),
         finders=(Odd(),),
+        rarity=rarity or Rarity.untaught(),
         weights=weights or Weights(),
         pivot=100_000.0,
     )
@@ -101,8 +105,8 @@ def above(amount: float, strength: float = 1.0, habit: float = 1.0) -> dict[str,
     return {
         "group": "lab",
         "observed": 300_000.0 + amount,
-        "expected": 300_000.0,
-        "high": 310_000.0,
+        "expected": 290_000.0,
+        "high": 300_000.0,
         "excess": amount,
         "tail": 0.0001,
         "strength": strength,
@@ -150,11 +154,9 @@ def test_an_excess_counts_in_the_funds_money_and_less_what_rules_name_there() ->
     assert with_rule["amount_at_risk"] == pytest.approx(400_000)
 
 
-def test_a_habit_moves_the_odds_of_an_excess_not_its_amount() -> None:
+def test_a_habit_is_told_beside_an_excess_and_is_no_evidence_of_it() -> None:
     usual, often = run(excess=(above(500_000),)), run(excess=(above(500_000, habit=4.0),))
-    assert usual["amount_at_risk"] == often["amount_at_risk"]
-    odds = [f["expected_recoverable"] / (f["amount_at_risk"] - f["expected_recoverable"]) for f in (usual, often)]
-    assert odds[1] / odds[0] == pytest.approx(4.0, rel=1e-3)
+    assert usual["expected_recoverable"] == often["expected_recoverable"] > 0
     assert "4 lần" in often["reason_vi"]
     assert "lần thường lệ" not in usual["reason_vi"]
 
@@ -294,3 +296,35 @@ def test_an_excess_adds_only_what_findings_do_not_name() -> None:
     alone = run(excess=(above(80_000),), weights=Weights(finding=0.4))
     beside = run(excess=(above(80_000),), findings=(found(1, 50_000),), weights=Weights(finding=0.4))
     assert beside["amount_at_risk"] == alone["amount_at_risk"]
+
+
+def like_claims(named_share: float) -> Rarity:
+    """A thousand claims like the one at hand, a share of them named by a rule of either severity."""
+    claims = pl.DataFrame(
+        {
+            "ma_cskcb": "98002",
+            "ma_lk": [str(n) for n in range(1_000)],
+            "ma_loai_kcb": "01",
+            "ma_benh_chinh": "I10",
+        }
+    )
+    named = claims.head(int(1_000 * named_share))
+    return Rarity.fit(claims, {STAY.id: named, BED.id: named})
+
+
+def test_a_sign_that_half_of_like_claims_show_says_little_unless_the_law_forbids_it() -> None:
+    rare, common = like_claims(0.005), like_claims(0.5)
+    full = run(whole(STAY, 500_000))["expected_recoverable"]
+    assert run(whole(STAY, 500_000), rarity=rare)["expected_recoverable"] == full
+    assert run(whole(STAY, 500_000), rarity=common)["expected_recoverable"] < 0.2 * full
+    for rarity in (rare, common):
+        assert run(whole(BED, 500_000), rarity=rarity)["expected_recoverable"] == pytest.approx(0.9 * 500_000)
+
+
+def test_rarity_comes_back_from_its_state_and_borrows_from_all_where_like_claims_are_few() -> None:
+    common = like_claims(0.5)
+    again = Rarity.from_state(common.state())
+    sign = pl.DataFrame([{**KEY, "source": STAY.ref, "severity": "warn"}])
+    known, unknown = (pl.DataFrame([{**KEY, "ma_loai_kcb": care, "ma_benh_chinh": "I10"}]) for care in ("01", "03"))
+    assert again.of(sign, known).to_list() == common.of(sign, known).to_list()
+    assert again.of(sign, unknown)[0] == pytest.approx(again.of(sign, known)[0], abs=0.02)
