@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from detectors.examples import Row
 
 KEY: list[str] = list(ENCOUNTER_KEY)
+STAY = "03"  # MA_LOAI_KCB of inpatient stays
 _NO_FIGURE = nw.lit(None, dtype=nw.Float64)
 
 
@@ -68,8 +69,8 @@ def _course(start: str, *, patient: str | None = "P1", shift: int = 0, pills: in
     needs=("encounter.patient_id", "service_line.ngay_yl"),
     known_gaps=(
         "A protocol that software types by itself, to the minute, looks copied. Of two records the later is named, and "
-        "may be the true one. Fewer than six lines and lines without clock times are passed over; one changed figure "
-        "hides a copy."
+        "may be the true one. Groups examined on one day by one list are passed over, so are fewer than six lines "
+        "and lines without clock times; one changed figure hides a copy."
     ),
     examples=(
         hit("the same course for another", *_course("2025-03-05", patient="P2"), *_course("2025-03-10")),
@@ -106,8 +107,9 @@ def copied_record(tables: ClaimTables) -> nw.LazyFrame[Any]:
     whose = records.join(tables.encounter.select(*KEY, *columns), on=KEY, how="inner")
     whose = whose.filter(~nw.col("patient_id").is_null())
     alike = ("ma_loai_kcb", "count", "quantity", "bill", "rhythm", "weighed")
+    copied = _copied(whose, alike, known.days).filter((nw.col("ago") >= 1) | (nw.col("ma_loai_kcb") == STAY))
     return encounter_hits(
-        _copied(whose, alike, known.days),
+        copied,
         amount=money("t_bhtt"),
         observed=nw.col("ago").floor(),
         allowed=_NO_FIGURE,
