@@ -2,7 +2,8 @@
 
 A claim's money is taken signal by signal, the likeliest first: a line's money goes to the first signal that names it
 and a later one adds only what it names beyond. Each share times the likelihood of its signal is what may be recovered,
-so the shares explain the claim exactly: they add up. What peers and the expected cost cannot price (an odd shape
+so the shares explain the claim exactly: they add up. Of equal money the surer claim comes first: a wrong flag costs a
+hospital its money and a doctor his name. What peers and the expected cost cannot price (an odd shape
 without an amount) and the plain size of the bill only give a claim its place among those without a sign, never an
 amount, never a flag.
 
@@ -39,6 +40,7 @@ class Weights:
     finding: float = 0.35  # times the finding's strength
     base: float = 0.003  # share of the bill that adds to a claim's place: what no signal names grows with the bill
     outlier: float = 0.002  # the same for a wholly strange shape
+    certainty: float = 0.25  # power of the likelihood that a place is damped by: of equal money the surer comes first
     learned: Mapping[str, float] = field(default_factory=dict[str, float])  # by rule id, from assessors' outcomes
 
     def of(self, severity: str) -> float:
@@ -99,22 +101,24 @@ def fuse(
     totals = shares.group_by(CLAIM).agg(
         pl.col("credited").sum().alias("amount_at_risk"), pl.col("recoverable").sum().alias("expected_recoverable")
     )
+    totals = totals.join(_likelihood(shares), on=CLAIM)
     fused = (
         claims.join(totals, on=CLAIM, how="left")
         .join(outliers.select(*CLAIM, "strangeness"), on=CLAIM, how="left")
         .join(aside.select(*CLAIM, *_ASIDE), on=CLAIM, how="left")
         .join(hits.select(*CLAIM, hit=pl.lit(1)).unique(), on=CLAIM, how="left")
         .with_columns(
-            pl.col("amount_at_risk", "expected_recoverable", "strangeness").fill_null(0.0),
+            pl.col("amount_at_risk", "expected_recoverable", "likelihood", "strangeness").fill_null(0.0),
             status=pl.when(pl.col("unjudged") & pl.col("hit").is_null())
             .then(pl.lit("not_evaluable"))
             .otherwise(pl.lit("scored")),
         )
     )
     unnamed = (weights.base + weights.outlier * pl.col("strangeness")) * pl.col("bill").fill_null(0.0).clip(0.0)
+    sure = pl.max_horizontal(pl.col("likelihood"), pl.lit(weights.base))
     fused = fused.with_columns(
         pl.col("amount_at_risk", "expected_recoverable").round(2),
-        place=(pl.col("expected_recoverable") + unnamed).round(2),
+        place=((pl.col("expected_recoverable") + unnamed) * sure**weights.certainty).round(2),
     )
     fused = fused.with_columns(score=(pl.col("place") / (pl.col("place") + pivot)).round(6))
     fused = fused.with_columns(flagged=(pl.col("score") >= 0.5) & (pl.col("expected_recoverable") > 0))
@@ -300,6 +304,13 @@ def _credit(shares: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
         .with_columns(credited=(pl.col("covered") - pl.col("covered").shift(1).over(CLAIM).fill_null(0.0)).clip(0.0))
         .with_columns(recoverable=pl.col("credited") * pl.col("likelihood"))
     )
+
+
+def _likelihood(shares: pl.DataFrame) -> pl.DataFrame:
+    """How likely at least one of a claim's signs is confirmed, were they independent: each source speaks once."""
+    by_source = shares.group_by(*CLAIM, "source").agg(pl.col("likelihood").max()).sort(*CLAIM, "source")
+    none = (1.0 - pl.col("likelihood")).product()
+    return by_source.group_by(CLAIM, maintain_order=True).agg((1.0 - none).round(6).alias("likelihood"))
 
 
 def _words(shares: pl.DataFrame, rules: Sequence[Rule], finders: Sequence[Finder], lines: pl.DataFrame) -> pl.DataFrame:

@@ -270,6 +270,7 @@ class Run:
     )  # the same of detectors
     switches: Mapping[str, Any] = field(default_factory=dict[str, Any])  # which rules were off, in shadow or snoozed
     shadow: Mapping[str, int] = field(default_factory=dict[str, int])  # rule -> claims it named without being shown
+    promised: float | None = None  # part of the flags that the likelihoods say will be confirmed
 
     def as_json(self) -> dict[str, Any]:
         """For output and for the log."""
@@ -361,7 +362,7 @@ def run_scoring(
             raise NothingToScore
         folder = lake.staging(f"score-{run_id}")
         staged: dict[str, list[Any]] = {"claim_score": [], "signal": [], "shadow_signal": [], "entity_score": []}
-        flags = 0
+        flags, promised = 0, 0.0
         counted: dict[str, tuple[int, int, int]] = {}
         by_detector: dict[str, tuple[int, int, int]] = {}
         shadowed: Counter[str] = Counter()
@@ -384,7 +385,9 @@ def run_scoring(
                     pl.col(name).cast(dtype) for name, dtype in wanted.items()
                 ).write_parquet(path)
                 staged[table].append(path)
-            flags += int(scored.claims["flagged"].sum())
+            flagged = scored.claims.filter("flagged")["likelihood"]
+            flags += flagged.len()
+            promised += float(flagged.sum())
             _count(counted, scored.rule_runs)
             _count(by_detector, scored.detector_runs)
             if progress:
@@ -412,6 +415,7 @@ def run_scoring(
         detector_runs={name: list(counts) for name, counts in sorted(by_detector.items())},
         switches=made_of.get("switches", {}),
         shadow=dict(sorted(shadowed.items())),
+        promised=round(promised / flags, 4) if flags else None,
         seconds=round(clock() - started, 3),
         at="",
     )

@@ -181,14 +181,15 @@ def test_the_parts_of_the_evidence_add_up_to_the_expected_recoverable() -> None:
 
 def test_the_score_is_one_half_exactly_at_the_review_threshold() -> None:
     bill = 1_000_000 * Weights().base
-    found = run(line(BED, 1, (100_000 - bill) / 0.9))
+    sure = 0.9 ** Weights().certainty
+    found = run(line(BED, 1, (100_000 / sure - bill) / 0.9))
     assert found["score"] == pytest.approx(0.5)
     assert found["flagged"] is True
     assert run(line(BED, 1, (99_000 - bill) / 0.9))["flagged"] is False
 
 
 def test_a_large_bill_without_a_sign_has_a_place_but_no_flag() -> None:
-    found = run(t_bhtt=100_000_000)
+    found = run(t_bhtt=1_000_000_000)
     assert found["score"] > 0.5
     assert found["flagged"] is False
     assert "chỉ theo số tiền" in found["reason_vi"]
@@ -328,3 +329,16 @@ def test_rarity_comes_back_from_its_state_and_borrows_from_all_where_like_claims
     known, unknown = (pl.DataFrame([{**KEY, "ma_loai_kcb": care, "ma_benh_chinh": "I10"}]) for care in ("01", "03"))
     assert again.of(sign, known).to_list() == common.of(sign, known).to_list()
     assert again.of(sign, unknown)[0] == pytest.approx(again.of(sign, known)[0], abs=0.02)
+
+
+def test_of_equal_money_the_surer_claim_comes_first() -> None:
+    sure, vague = run(line(BED, 1, 50_000)), run(whole(STAY, 90_000))
+    assert sure["expected_recoverable"] == vague["expected_recoverable"] == 45_000
+    assert sure["score"] > vague["score"]
+
+
+def test_the_likelihood_is_that_of_at_least_one_source_each_speaking_once() -> None:
+    two_lines, both = run(line(BED, 1, 10_000), line(BED, 2, 10_000)), run(line(BED, 1, 10_000), whole(STAY, 90_000))
+    assert two_lines["likelihood"] == pytest.approx(0.9)
+    assert both["likelihood"] == pytest.approx(1 - 0.1 * 0.5)
+    assert run()["likelihood"] == 0.0
