@@ -56,39 +56,42 @@ class Fused:
     signals: pl.DataFrame
 
 
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """Everything the rules and detectors say of some encounters, before it is weighed."""
+
+    claims: pl.DataFrame
+    """One row an encounter: key, ma_loai_kcb, ma_benh_chinh, t_bhtt, t_tongchi_bh (Float64), and what shall be kept."""
+    hits: pl.DataFrame  # rule hits (`HIT_COLUMNS`, source, scheme, severity)
+    excess: pl.DataFrame  # of `ExpectedCost.excess`, each beside its peers (`peer_group`, `peer_n`, `peer_median`)
+    findings: pl.DataFrame  # of the finders (`FINDING_COLUMNS`) with their source, `name:pattern@version`
+    outliers: pl.DataFrame  # key and `strangeness` (0 to 1), the strongest of the detectors that can judge the claim
+    aside: pl.DataFrame  # what stood aside (`ASIDE_COLUMNS`), for the claims that something stood aside on
+    lines: pl.DataFrame  # key, line_table, row_no, ma_nhom, t_bhtt, item (what it is called) of the claims' lines
+
+
 def fuse(
-    claims: pl.DataFrame,
+    signals: Signals,
     *,
-    hits: pl.DataFrame,
-    excess: pl.DataFrame,
-    findings: pl.DataFrame,
-    outliers: pl.DataFrame,
-    aside: pl.DataFrame,
-    lines: pl.DataFrame,
     rules: Sequence[Rule],
     finders: Sequence[Finder],
     rarity: Rarity,
     weights: Weights,
     pivot: float,
 ) -> Fused:
-    """Fuse the signals of `claims`.
+    """Weigh what the `rules` and `finders` said of the claims.
 
     Args:
-        claims: one row an encounter: key, ma_loai_kcb, ma_benh_chinh, t_bhtt, t_tongchi_bh (Float64), and whatever
-            else shall be kept.
-        hits: rule hits (`HIT_COLUMNS`, source, scheme, severity).
-        excess: rows of `ExpectedCost.excess`, each beside its peer group (`peer_group`, `peer_n`, `peer_median`).
-        findings: rows of the finders (`FINDING_COLUMNS`) with their source, `name:pattern@version`.
-        outliers: key and `strangeness` (0 to 1), the strongest of the outlier detectors that can judge the claim.
-        aside: what stood aside (`detectors.aside.ASIDE_COLUMNS`), for the claims that something stood aside on.
-        lines: key, line_table, row_no, ma_nhom, t_bhtt, item (what it is called) of the claims' lines.
+        signals: what was said.
         rules: the rules behind the hits, for their words.
         finders: the finders behind the findings, for theirs.
         rarity: how common each rule's sign is among like claims.
         weights: likelihoods.
         pivot: place (VND) at which the score is one half: the review threshold found in training.
     """
-    claims = claims.with_columns(bill=pl.coalesce("t_bhtt", "t_tongchi_bh"))  # the fund never pays more than is covered
+    hits, findings, excess, lines = signals.hits, signals.findings, signals.excess, signals.lines
+    # the fund never pays more than is covered
+    claims = signals.claims.with_columns(bill=pl.coalesce("t_bhtt", "t_tongchi_bh"))
     named = pl.concat([hits.select(_NAMED), findings.select(_NAMED)])
     shares = pl.concat(
         [
@@ -104,8 +107,8 @@ def fuse(
     totals = totals.join(_likelihood(shares), on=CLAIM)
     fused = (
         claims.join(totals, on=CLAIM, how="left")
-        .join(outliers.select(*CLAIM, "strangeness"), on=CLAIM, how="left")
-        .join(aside.select(*CLAIM, *_ASIDE), on=CLAIM, how="left")
+        .join(signals.outliers.select(*CLAIM, "strangeness"), on=CLAIM, how="left")
+        .join(signals.aside.select(*CLAIM, *_ASIDE), on=CLAIM, how="left")
         .join(hits.select(*CLAIM, hit=pl.lit(1)).unique(), on=CLAIM, how="left")
         .with_columns(
             pl.col("amount_at_risk", "expected_recoverable", "likelihood", "strangeness").fill_null(0.0),
@@ -128,7 +131,7 @@ def fuse(
         _with_aside(pl.col("evidence")),
         *(pl.col(c).fill_null(_without_sign(c[-2:])) for c in ("reason_vi", "reason_en", "reasons_vi", "reasons_en")),
     )
-    signals = shares.select(
+    rows = shares.select(
         *CLAIM,
         "line_table",
         "row_no",
@@ -140,7 +143,7 @@ def fuse(
         "observed",
         "allowed",
     ).sort(*CLAIM, "source", "line_table", "row_no", nulls_last=True)
-    return Fused(claims=fused.drop("strangeness", "bill", "hit", *_ASIDE).sort(CLAIM), signals=signals)
+    return Fused(claims=fused.drop("strangeness", "bill", "hit", *_ASIDE).sort(CLAIM), signals=rows)
 
 
 _NAMED = [*CLAIM, "line_table", "row_no", "amount"]

@@ -27,7 +27,7 @@ from data.lake import Lake, Reader, table_columns
 from data.masks import remasked
 from detectors.aside import stand_aside
 from detectors.base import COMPANY_DAYS, FINDING_COLUMNS, RuleRun, rules
-from detectors.fusion import CLAIM, Fused, fuse
+from detectors.fusion import CLAIM, Signals, fuse
 from detectors.rulebook import applying, run_rules
 from detectors.statistical.expected_cost import COST_GROUPS, LINES, TOTALS
 from detectors.switches import Switches
@@ -81,6 +81,16 @@ class Scored:
     detector_runs: tuple[RuleRun, ...]
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """What was said of some encounters before it is weighed, and how everyone who was asked fared."""
+
+    signals: Signals
+    shadow: pl.DataFrame  # hits that are counted and not shown
+    rule_runs: tuple[RuleRun, ...]
+    detector_runs: tuple[RuleRun, ...]
+
+
 def score_tables(
     bundle: Bundle,
     tables: ClaimTables,
@@ -96,6 +106,39 @@ def score_tables(
 
     `tables` must hold the targets and their patients' earlier claims within `HISTORY_DAYS`; more does no harm.
     """
+    return weigh(bundle, gather(bundle, tables, targets, switches=switches, known=known))
+
+
+def weigh(bundle: Bundle, gathered: Gathered) -> Scored:
+    """Scores from what was gathered."""
+    signals = gathered.signals
+    fused = fuse(
+        signals,
+        rules=rules(),
+        finders=bundle.finders,
+        rarity=bundle.rarity,
+        weights=bundle.weights,
+        pivot=bundle.pivot,
+    )
+    of_claim = signals.claims.select(*CLAIM, "month", "version")
+    return Scored(
+        claims=fused.claims,
+        signals=fused.signals.join(of_claim, on=CLAIM, how="left", maintain_order="left"),
+        shadow=gathered.shadow.join(of_claim, on=CLAIM, how="left", maintain_order="left"),
+        rule_runs=gathered.rule_runs,
+        detector_runs=gathered.detector_runs,
+    )
+
+
+def gather(
+    bundle: Bundle,
+    tables: ClaimTables,
+    targets: pl.DataFrame | None = None,
+    *,
+    switches: Switches = EVERYWHERE,
+    known: Mapping[str, pl.DataFrame] | None = None,
+) -> Gathered:
+    """What rules and detectors say of the encounters; arguments as of `score_tables`."""
     needed = (
         *LADDERS["encounter"][0],
         *bundle.expected_cost.feature_names,
@@ -152,8 +195,8 @@ def score_tables(
     signs[ref(bundle.expected_cost)] = excess
     findings = [_findings(finder, tables, matrix, aside) for finder in bundle.finders]
     signs |= {ref(finder): found for finder, found in zip(bundle.finders, findings, strict=True)}
-    fused: Fused = fuse(
-        claims.sort(CLAIM),
+    signals = Signals(
+        claims=claims.sort(CLAIM),
         hits=hits,
         excess=pl.concat(
             [
@@ -165,17 +208,10 @@ def score_tables(
         outliers=outliers,
         aside=aside.claims,
         lines=_lines(tables, claims),
-        rules=rules(),
-        finders=bundle.finders,
-        rarity=bundle.rarity,
-        weights=bundle.weights,
-        pivot=bundle.pivot,
     )
-    signals = fused.signals.join(claims.select(*CLAIM, "month", "version"), on=CLAIM, how="left", maintain_order="left")
-    return Scored(
-        claims=fused.claims,
+    return Gathered(
         signals=signals,
-        shadow=shadow.join(claims.select(*CLAIM, "month", "version"), on=CLAIM, how="left", maintain_order="left"),
+        shadow=shadow,
         rule_runs=found.runs,
         detector_runs=tuple(
             aside.run(judge.source, encounters=claims.height, signs=signs[judge.source]) for judge in judges

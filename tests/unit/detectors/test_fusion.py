@@ -10,7 +10,7 @@ import pytest
 
 from detectors.aside import ASIDE_COLUMNS
 from detectors.base import FINDING_COLUMNS, HIT_COLUMNS, rules
-from detectors.fusion import Weights, fuse
+from detectors.fusion import Signals, Weights, fuse
 from detectors.rarity import Rarity
 from detectors.statistical.expected_cost import EXCESS_COLUMNS
 
@@ -67,14 +67,17 @@ def run(
         schema_overrides={"row_no": pl.Int32, "ma_nhom": pl.Int32},
     )
     encounters = claims.with_columns(ma_loai_kcb=pl.lit("01"), ma_benh_chinh=pl.lit("I10"))
-    fused = fuse(
-        encounters,
+    signals = Signals(
+        claims=encounters,
         hits=pl.DataFrame([{**KEY, **h} for h in hits], schema=columns),
         excess=pl.DataFrame([{**KEY, **e} for e in excess], schema=EXCESS),
         findings=pl.DataFrame([{**KEY, **f} for f in findings], schema={**FINDING_COLUMNS, "source": pl.String()}),
         outliers=pl.DataFrame([{**KEY, "strangeness": strangeness}]),
         aside=pl.DataFrame([{**KEY, **aside}] if aside else [], schema=ASIDE_COLUMNS),
         lines=lines,
+    )
+    fused = fuse(
+        signals,
         rules=rules(),
         finders=(Odd(),),
         rarity=rarity or Rarity.untaught(),
