@@ -53,7 +53,8 @@ print(json.dumps({"rules": len(rules()), "encounters": targets.height, "seconds"
 """
 
 
-def _minhbach(home: Path, *arguments: str) -> None:
+def minhbach(home: Path, *arguments: str) -> None:
+    """Run a command of the product with its data in `home`."""
     subprocess.run(
         [sys.executable, "-m", "service", *arguments, "--json"],
         env={**os.environ, "MINHBACH_HOME": str(home)},
@@ -65,9 +66,9 @@ def _minhbach(home: Path, *arguments: str) -> None:
 
 def _world(root: Path, encounters: int, *more: str) -> Path:
     source, home = root / "source", root / "home"
-    _minhbach(home, "generate", str(source), "--encounters", str(encounters), "--seed", "17", "--as", "parquet", *more)
-    _minhbach(home, "catalogue", "load", str(source / "catalogues"))
-    _minhbach(home, "ingest", str(source / "parquet"), "--as", "parquet")
+    minhbach(home, "generate", str(source), "--encounters", str(encounters), "--seed", "17", "--as", "parquet", *more)
+    minhbach(home, "catalogue", "load", str(source / "catalogues"))
+    minhbach(home, "ingest", str(source / "parquet"), "--as", "parquet")
     return home
 
 
