@@ -43,18 +43,24 @@ DAY_MINUTES = 1440
 
 
 def timed(
-    tables: ClaimTables, groups: Sequence[int], *columns: str, clock: bool = True, patient: bool = False
+    tables: ClaimTables,
+    groups: Sequence[int],
+    *columns: str,
+    clock: bool = True,
+    patient: bool = False,
+    ordered: bool = False,
 ) -> nw.LazyFrame[Any]:
     """Paid service lines of cost groups done `at` a time inside their encounter, with its `e_ngay_vao`, `e_ngay_ra`.
 
-    With `clock` a time written as midnight is left out: it says the day only. With `patient` there is `e_patient_id`.
+    With `clock` a time written as midnight is left out: it says the day only. With `patient` there is `e_patient_id`;
+    with `ordered` the time is that of the order.
     """
     known = list(dict.fromkeys(("ma_nhom", "t_bhtt", *columns)))
     own = [column for column in ("ngay_yl", "ngay_th_yl") if column not in known]
     found = (
         lines(tables, SERVICES, *known, *own)
         .filter(nw.col("ma_nhom").is_in(list(groups)), money("t_bhtt") > 0)
-        .with_columns(at=carried_out())
+        .with_columns(at=nw.col("ngay_yl") if ordered else carried_out())
     )
     if clock:
         found = found.filter(~clockless(nw.col("at")))
@@ -81,23 +87,32 @@ def examinations(tables: ClaimTables, *columns: str, clock: bool = True) -> nw.L
     )
 
 
-def operations(tables: ClaimTables, known: Facts) -> nw.LazyFrame[Any]:
-    """Paid operations and procedures that bind the hands of whoever does them, from `at` to `until`.
+def operations(tables: ClaimTables, known: Facts, *, procedures: bool = False) -> nw.LazyFrame[Any]:
+    """Paid operations, with `procedures` also those that bind the hands of whoever does them, from `at` to `until`.
 
-    Operations (group 8) of today's format, and by name (`known.hands_on`) those of the older one, whose group 8 held
-    procedures too, and procedures (group 18): most of these run by themselves. What lasts longer than `known.longest_h`
-    is taken for a slip. An end after leaving is cut there.
+    Operations are group 8 of today's format and, by name (`known.operation`), of the older one, whose group 8 held
+    procedures too. Procedures are told by name (`known.hands_on`): most run by themselves. What lasts longer than
+    `known.longest_h` is taken for a slip. An end after leaving is cut there.
     """
-    bound = family(tables, "service_line", known.hands_on) & ~family(tables, "service_line", known.hands_on_not)
-    ends = nw.when(nw.col("ngay_kq") > nw.col("e_ngay_ra")).then(nw.col("e_ngay_ra")).otherwise(nw.col("ngay_kq"))
+    named = family(tables, "service_line", known.operation)
+    bound = (nw.col("ma_nhom") == SURGERY) & ((nw.col("standard") == "130") | named)
+    if procedures:
+        hands = family(tables, "service_line", known.hands_on)
+        bound |= hands & ~family(tables, "service_line", known.hands_on_not)
     length = minutes_between(nw.col("at"), nw.col("until"))
+    groups = (SURGERY, PROCEDURE) if procedures else (SURGERY,)
     return (
-        timed(tables, (SURGERY, PROCEDURE), "ten_dich_vu", "ngay_kq", "nguoi_thuc_hien", "standard")
-        .filter(~nw.col("ngay_kq").is_null(), ~nw.col("nguoi_thuc_hien").is_null())
-        .filter(((nw.col("ma_nhom") == SURGERY) & (nw.col("standard") == "130")) | bound)
-        .with_columns(until=ends)
+        timed(tables, groups, "ten_dich_vu", "ngay_kq", "nguoi_thuc_hien", "standard")
+        .filter(~nw.col("ngay_kq").is_null(), ~nw.col("nguoi_thuc_hien").is_null(), bound)
+        .with_columns(until=ended())
         .filter(length > 0, length <= known.longest_h * 60)
     )
+
+
+def ended() -> nw.Expr:
+    """When a line of `timed` ended: its result's time, or the time of leaving where that comes first."""
+    done, left = nw.col("ngay_kq"), nw.col("e_ngay_ra")
+    return nw.when(done > left).then(left).otherwise(done)
 
 
 def simultaneous(busy: nw.LazyFrame[Any], *, longer_than: float) -> nw.LazyFrame[Any]:

@@ -12,6 +12,7 @@ from detectors.doctor_time import (
     LINE,
     ORDER,
     PROCEDURE,
+    ended,
     examinations,
     operations,
     person,
@@ -37,10 +38,11 @@ CATARACT = facts("SRV-41")
 
 _FUND = SURGERY_PRICE * 0.8
 _NEEDS = ("encounter.ngay_vao", "encounter.ngay_ra", "service_line.ma_nhom", "service_line.ngay_yl")
-_HANDS = (
-    "Only operations, and procedures that bind the hands by their names; times outside the encounter and times without "
-    "a clock are not judged, nor is a blank end. Times that were rounded or typed afterwards look the same. "
+_TIMES = (
+    "Times outside the encounter and times without a clock are not judged, nor is a blank end. Times that were rounded "
+    "or typed afterwards look the same. "
 )
+_HANDS = f"Only operations, and procedures that bind the hands by their names. {_TIMES}"
 
 
 def _other(**fields: Any) -> Row:
@@ -117,7 +119,7 @@ def _other(**fields: Any) -> Row:
 )
 def two_operations(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid operations whose first surgeon had begun another one that was still going on."""
-    busy = operations(tables, TWO_TABLES).with_columns(person=person("nguoi_thuc_hien"))
+    busy = operations(tables, TWO_TABLES, procedures=True).with_columns(person=person("nguoi_thuc_hien"))
     found = simultaneous(busy.filter(~nw.col("person").is_null()), longer_than=TWO_TABLES.overlap_min)
     return line_hits(
         found,
@@ -140,7 +142,8 @@ def two_operations(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT12/2026 Đ10 k1 g",
     needs=_NEEDS,
     known_gaps=(
-        f"{_HANDS}A consultation that ends within the margin is not judged. A resident who signs in the surgeon's "
+        f"Only operations (group 8). {_TIMES}"
+        "A consultation that ends within the margin is not judged. A resident who signs in the surgeon's "
         "name looks the same."
     ),
     examples=(
@@ -164,6 +167,14 @@ def two_operations(tables: ClaimTables) -> nw.LazyFrame[Any]:
             "the assistant examines",
             *(_other(), surgery("2025-03-10 10:00")),
             *(visit("2025-03-10 10:00"), exam(ngay_th_yl="2025-03-10 10:30", doctor="002/CCHN")),
+        ),
+        clear(
+            "a dentist between two fillings",
+            *(
+                visit("2025-03-10 09:50", patient_id="P2"),
+                surgery("2025-03-10 10:00", ma_nhom=18, ten_dich_vu="Nhổ răng"),
+            ),
+            *(visit("2025-03-10 10:00"), exam(ngay_th_yl="2025-03-10 10:30")),
         ),
         clear("the same patient", stay(), surgery("2025-03-10 10:00"), exam(ngay_th_yl="2025-03-10 10:30")),
         not_evaluable(
@@ -209,7 +220,8 @@ def consulting_while_operating(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT50/2014; TT12/2026 Đ10 k1 g",
     needs=_NEEDS,
     known_gaps=(
-        f"{_HANDS}Everybody after the first name counts, in both operations: one anaesthetist who oversees two tables "
+        f"Only operations (group 8). {_TIMES}"
+        "Everybody after the first name counts, in both operations: one anaesthetist who oversees two tables "
         "looks the same. First surgeons are STF-06's. The share of the price is an estimate."
     ),
     examples=(
@@ -290,11 +302,10 @@ def _busy_day(hours: int) -> tuple[Row, ...]:
 def too_long_a_day(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid work of a person's day, by time, that ends after more hours of work than a day has."""
     columns = [*LINE, "date", "person", "at", "until", "t_bhtt"]
-    cut = nw.when(nw.col("ngay_kq") > nw.col("e_ngay_ra")).then(nw.col("e_ngay_ra")).otherwise(nw.col("ngay_kq"))
-    seen = examinations(tables, "ngay_kq").with_columns(person=nw.col("doctor").str.strip_chars(), until=cut)
+    seen = examinations(tables, "ngay_kq").with_columns(person=nw.col("doctor").str.strip_chars(), until=ended())
     short = minutes_between(nw.col("at"), nw.col("until")) <= LONG_DAY.longest_exam_min
-    done = operations(tables, TWO_TABLES).with_columns(person=person("nguoi_thuc_hien"))
-    trained = _techniques(tables).with_columns(until=cut)
+    done = operations(tables, TWO_TABLES, procedures=True).with_columns(person=person("nguoi_thuc_hien"))
+    trained = _techniques(tables).with_columns(until=ended())
     who = ["ma_cskcb", "person", "date"]
     reached, at, until = nw.col("reached"), nw.col("at"), nw.col("until")
     begins = nw.when(reached > at).then(reached).otherwise(at)
@@ -402,7 +413,7 @@ def _eyes(count: int, *, day: str = "2025-03-10", known: int = 0, every: int = 1
     severity="warn",
     title_vi="Phaco hàng loạt trong ngày",
     title_en="Phaco volume per surgeon-day",
-    reason_vi="Ca Phaco thứ {observed} trong ngày của phẫu thuật viên (ngưỡng {allowed}), hoặc ngày dồn mổ mắt thứ hai.",
+    reason_vi="Ca Phaco thứ {observed} trong ngày của phẫu thuật viên (ngưỡng {allowed}) hoặc ngày dồn mổ mắt thứ hai.",
     reason_en="Phaco number {observed} of the surgeon's day (threshold {allowed}), or one of many second eyes.",
     legal_basis="ND90 Đ95; TT35/2016 Đ4d",
     needs=_NEEDS,
