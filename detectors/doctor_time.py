@@ -39,7 +39,6 @@ ORDER = ["at", "ma_lk", "row_no"]
 """The order in which lines of a facility came: a full one, so that engines agree and exactly one of two is later."""
 
 PROCEDURE = 18
-DAY_MINUTES = 1440
 
 
 def timed(
@@ -48,19 +47,17 @@ def timed(
     *columns: str,
     clock: bool = True,
     patient: bool = False,
-    ordered: bool = False,
 ) -> nw.LazyFrame[Any]:
     """Paid service lines of cost groups done `at` a time inside their encounter, with its `e_ngay_vao`, `e_ngay_ra`.
 
-    With `clock` a time written as midnight is left out: it says the day only. With `patient` there is `e_patient_id`;
-    with `ordered` the time is that of the order.
+    With `clock` a time written as midnight is left out: it says the day only. With `patient` there is `e_patient_id`.
     """
     known = list(dict.fromkeys(("ma_nhom", "t_bhtt", *columns)))
     own = [column for column in ("ngay_yl", "ngay_th_yl") if column not in known]
     found = (
         lines(tables, SERVICES, *known, *own)
         .filter(nw.col("ma_nhom").is_in(list(groups)), money("t_bhtt") > 0)
-        .with_columns(at=nw.col("ngay_yl") if ordered else carried_out())
+        .with_columns(at=carried_out())
     )
     if clock:
         found = found.filter(~clockless(nw.col("at")))
