@@ -9,10 +9,12 @@ import narwhals as nw
 
 from data.schema import ENCOUNTER_KEY
 from detectors.base import clear, hit, not_evaluable, rule
-from detectors.doctor_time import timed
+from detectors.doctor_time import PROCEDURE, timed
 from detectors.examples import service, visit
 from detectors.expressions import (
+    EXAM,
     LINES,
+    SURGERY,
     TESTS,
     clockless,
     day,
@@ -39,8 +41,12 @@ _ORDERS = (*_ENCOUNTER, "drug_line.ma_bac_si", "drug_line.ngay_yl", "service_lin
 _LEAD = "A lead only: no money is at risk by it alone."
 
 
-def _orders(tables: ClaimTables) -> nw.LazyFrame[Any]:
-    """The different times (`at`, inside the encounter, `date`) at which a `doctor` ordered for an encounter."""
+def _orders(tables: ClaimTables, *, together: int = 1) -> nw.LazyFrame[Any]:
+    """The different times (`at`, inside the encounter, `date`) at which a `doctor` ordered for an encounter.
+
+    With `together` those of moments with at least as many encounters.
+    """
+    moment = ["ma_cskcb", "doctor", "at"]
     own = ["ma_cskcb", "ma_lk", "doctor", "at"]
     parts = [
         getattr(tables, name)
@@ -49,8 +55,12 @@ def _orders(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .unique(own)
         for name in LINES
     ]
+    orders = nw.concat(parts, how="vertical").unique(own)
+    if together > 1:
+        many = orders.group_by(*moment).agg(n=nw.len()).filter(nw.col("n") >= together)
+        orders = orders.join(many, on=moment, how="semi")
     return (
-        with_encounter(nw.concat(parts, how="vertical").unique(own), tables, "ngay_vao", "ngay_ra")
+        with_encounter(orders, tables, "ngay_vao", "ngay_ra")
         .filter(nw.col("at") >= nw.col("e_ngay_vao"), nw.col("at") < nw.col("e_ngay_ra"))
         .with_columns(date=day(nw.col("at")))
     )
@@ -110,7 +120,7 @@ def _ordered(count: int, *minutes: int, at: str = "2025-03-10 08:00", **fields: 
 def many_in_a_minute(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Encounters ordered for in a minute in which the doctor ordered for many, on a day with several such minutes."""
     orders = (
-        _orders(tables)
+        _orders(tables, together=MINUTE.min_patients)
         .filter(~clockless(nw.col("at")))
         .with_columns(patients=nw.col("ma_lk").cum_count().over("ma_cskcb", "doctor", "at", order_by=["ma_lk"]))
         .filter(nw.col("patients") >= MINUTE.min_patients)
@@ -166,17 +176,21 @@ def _at_random(doctor: str = "002/CCHN") -> tuple[Row, ...]:
     ),
 )
 def by_the_clock(tables: ClaimTables) -> nw.LazyFrame[Any]:
-    """Encounters of a doctor whose times of the day are round or equally spaced, unlike those of the facility's others."""
+    """Encounters of a doctor whose times of the day are round or equally spaced, unlike the others' of the facility."""
     doctor = ("ma_cskcb", "doctor", "date")
-    place = ("ma_cskcb", "date")
+    place = ["ma_cskcb", "date"]
     own = ["ma_cskcb", "ma_lk", "doctor", "at"]
     minute = nw.col("at").dt.minute()
     gap = minutes_between(nw.col("previous"), nw.col("at"))
-    times = (
-        timed(tables, (*TESTS, 8, 13, 18), "doctor")
+    moments = (
+        timed(tables, (*TESTS, SURGERY, EXAM, PROCEDURE), "doctor")
         .filter(nw.col("doctor").str.strip_chars() != "")
         .unique(own)
         .select(*own, "date")
+    )
+    busy = moments.group_by(*doctor).agg(n=nw.len()).filter(nw.col("n") >= ROUND.n).select(*place).unique(place)
+    times = (
+        moments.join(busy, on=place, how="semi")
         .with_columns(
             round=nw.when((minute == 0) | (minute == 30)).then(nw.lit(1.0)).otherwise(nw.lit(0.0)),
             previous=nw.col("at").shift(1).over(*doctor, order_by=CAME),
