@@ -42,7 +42,10 @@ _TIMES = (
     "Times outside the encounter and times without a clock are not judged, nor is a blank end. Times that were rounded "
     "or typed afterwards look the same. "
 )
-_HANDS = f"Only operations, and procedures that bind the hands by their names. {_TIMES}"
+_HANDS = (
+    "Only operations, and procedures that bind the hands by their names; teeth, sutures and plaster, which are done in "
+    f"turns, are left out. {_TIMES}"
+)
 
 
 def _other(**fields: Any) -> Row:
@@ -104,6 +107,11 @@ def _other(**fields: Any) -> Row:
             surgery("2025-03-10 10:00"),
             stay(),
             surgery("2025-03-10 10:30"),
+        ),
+        clear(
+            "two dental chairs",
+            *(_other(), surgery("2025-03-10 10:00", ma_nhom=18, ten_dich_vu="Điều trị sâu ngà răng")),
+            *(stay(), surgery("2025-03-10 10:10", ma_nhom=18, ten_dich_vu="Điều trị sâu ngà răng")),
         ),
         clear(
             "dialysis of two",
