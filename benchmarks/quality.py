@@ -93,6 +93,8 @@ def measure(encounters: int = 20_000, seeds: Sequence[int] = (7, 8, 9)) -> dict[
                 for result in results
             ],
             "amount_at_risk": [result["calibration"]["amount_at_risk"] for result in results],
+            "likelihood": pooled_tenths([result["calibration"]["likelihood"]["by_tenth"] for result in results]),
+            "flags": [result["calibration"]["flags"] for result in results],
         },
         "gain": {
             "claims_read": results[0]["gain"]["claims_read"],
@@ -292,15 +294,18 @@ def entity_table(result: Mapping[str, Any]) -> str:
 
 def calibration_lines(result: Mapping[str, Any]) -> str:
     """Score and amount at risk beside what was true."""
-    rows = [
-        [
-            f"{(row['part'] - 1) / 10:.1f}–{row['part'] / 10:.1f}",
-            f"{row['claims']:,}",
-            _two(row["mean_score"]),
-            _two(row["share_improper"]),
+    tables = {
+        name: [
+            [
+                f"{(row['part'] - 1) / 10:.1f}–{row['part'] / 10:.1f}",
+                f"{row['claims']:,}",
+                _two(row["mean_score"]),
+                _two(row["share_improper"]),
+            ]
+            for row in result["calibration"][part]
         ]
-        for row in result["calibration"]["by_tenth"]
-    ]
+        for name, part in (("likelihood", "likelihood"), ("score", "by_tenth"))
+    }
     score, amount = result["calibration"]["score"], result["calibration"]["amount_at_risk"]
     errors = ", ".join(f"{one['expected_calibration_error']:.3f}" for one in score)
     verdict = "a probability" if all(one["calibrated"] for one in score) else "**not** a probability"
@@ -313,7 +318,11 @@ def calibration_lines(result: Mapping[str, Any]) -> str:
         f"money on flagged claims that are improper: {sums} in sum, within half to twice on {near} of them. On "
         f"everything flagged it is {flagged} times what was improper."
     )
-    return "\n".join([_table(("score", "claims", "mean score", "share improper"), rows), "", words])
+    flags = result["calibration"]["flags"]
+    promised, held = (", ".join(_two(one[name]) for one in flags) for name in ("promised", "held"))
+    kept = f"The flags' likelihoods promised that {promised} of them would hold, world by world; {held} did."
+    drawn = [_table((name, "claims", f"mean {name}", "share improper"), rows) for name, rows in tables.items()]
+    return "\n\n".join([drawn[0], kept, drawn[1], words])
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

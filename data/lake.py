@@ -155,6 +155,7 @@ PLAIN_TABLES: dict[str, dict[str, pl.DataType]] = {
         "flagged": pl.Boolean(),
         "amount_at_risk": MONEY,
         "expected_recoverable": MONEY,
+        "likelihood": pl.Float64(),  # that at least one of its signs is confirmed
         "schemes": pl.List(pl.String()),
         "status": pl.String(),
         "reason_vi": pl.String(),

@@ -209,6 +209,62 @@ class Detector(Protocol):
         ...
 
 
+FINDING_COLUMNS: Mapping[str, pl.DataType] = {
+    "ma_cskcb": pl.String(),
+    "ma_lk": pl.String(),
+    "line_table": pl.String(),  # as in HIT_COLUMNS
+    "row_no": pl.Int32(),
+    "pattern": pl.String(),  # which of the finder's sentences says it
+    "scheme": pl.String(),
+    "strength": pl.Float64(),  # 0 to 1: how rare, of a calibrated tail
+    "amount": pl.Float64(),  # VND of T_BHTT that would not be payable if the sign holds
+    "observed": pl.Float64(),
+    "allowed": pl.Float64(),  # what is usual
+    "peer_group": pl.String(),
+    "peer_n": pl.Int64(),
+}
+"""What a finder returns: one row a line concerned (or one for the encounter) and pattern."""
+
+
+class Finder(Protocol):
+    """A statistical detector that names lines and money, learned from claims and then frozen."""
+
+    name: str
+    version: int
+    level: Level
+    feature_names: tuple[str, ...]  # columns of the encounter matrix that it reads
+    needs: tuple[str, ...]  # "table.field": without one of these its word about a claim means nothing
+    reason_vi: Mapping[str, str]  # by pattern; may use {item}, {observed}, {allowed}, {amount}, {n}, {times}
+    reason_en: Mapping[str, str]
+
+    def fit(self, tables: ClaimTables, matrix: pl.DataFrame, *, seed: int) -> Self:
+        """Learn from `tables`; `matrix` is the encounter feature matrix of the same claims."""
+        ...
+
+    def find(self, tables: ClaimTables, matrix: pl.DataFrame) -> pl.DataFrame:
+        """`FINDING_COLUMNS`; a claim's rows depend on its own rows, its patient's earlier ones and the state only."""
+        ...
+
+    def state(self) -> DetectorState:
+        """Arrays and JSON that `from_state` turns back into an equal finder."""
+        ...
+
+    @classmethod
+    def from_state(cls, state: DetectorState) -> Self:
+        """Read back what `state` gave."""
+        ...
+
+
+@cache
+def finders() -> tuple[type[Finder], ...]:
+    """Every finder of `detectors/finders/`: the class each module names `FINDER`, ordered by its name."""
+    package = importlib.import_module("detectors.finders")
+    modules = (
+        importlib.import_module(f"{package.__name__}.{info.name}") for info in pkgutil.iter_modules(package.__path__)
+    )
+    return tuple(sorted((module.FINDER for module in modules), key=lambda each: each.name))
+
+
 @cache
 def rules() -> tuple[Rule, ...]:
     """Every rule of `detectors/rules/`, alone or in a tuple, ordered by id. Raises ValueError on an id used twice."""

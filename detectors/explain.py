@@ -36,9 +36,21 @@ def dong(value: float | None, lang: Lang) -> str:
     return "–" if value is None else f"{number(round(value), lang)} ₫"
 
 
-def sentence(template: str, lang: Lang, *, observed: float | None, allowed: float | None, amount: float, n: int) -> str:
-    """A rule's reason with its figures filled in."""
+def sentence(
+    template: str,
+    lang: Lang,
+    *,
+    observed: float | None,
+    allowed: float | None,
+    amount: float,
+    n: int,
+    item: str | None = None,
+) -> str:
+    """A rule's or a finder's reason with its figures filled in; `item` is what its dearest line is called."""
+    times = observed / allowed if observed is not None and allowed else None
     return template.format(
+        item=item or "–",
+        times=_Figure(number(None if times is None else round(times, 1), lang)),
         observed=_Figure(number(observed, lang)),
         allowed=_Figure(number(allowed, lang)),
         amount=_Figure(dong(amount, lang)),
@@ -102,14 +114,16 @@ def excess_sentence(
     peer_n: int | None,
     peer_median: float | None,
 ) -> str:
-    """What an excess over the expected cost says, beside its peers, with the doctor's habit where it is notable."""
-    seen, above, usual, limit = (dong(v, lang) for v in (observed, observed - expected, expected, high))
+    """What an excess over what is usual says, beside its peers, with the doctor's habit where it is notable."""
+    seen, above, usual, limit = (dong(v, lang) for v in (observed, observed - high, expected, high))
     if lang == "vi":
         parts = [
-            f"Chi phí {name} {seen}, cao hơn {above} so với mức kỳ vọng {usual}; 95% hồ sơ tương tự không quá {limit}"
+            f"Chi phí {name} {seen}, vượt {above} trên mức mà 95% hồ sơ tương tự không quá ({limit}), kỳ vọng {usual}"
         ]
     else:
-        parts = [f"Cost of {name} {seen}, {above} above the expected {usual}; 95% of similar claims stay under {limit}"]
+        parts = [
+            f"Cost of {name} {seen}, {above} above the {limit} that 95% of similar claims stay within; expected {usual}"
+        ]
     if peer_group and peer_n and peer_median is not None:
         group, count, median = label(peer_group, lang), number(peer_n, lang), dong(peer_median, lang)
         parts.append(

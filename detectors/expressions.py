@@ -186,6 +186,16 @@ def with_encounter(frame: nw.LazyFrame[Any], tables: ClaimTables, *columns: str)
     return frame.join(encounter, on=list(ENCOUNTER_KEY), how="inner")
 
 
+def within_stay(frame: nw.LazyFrame[Any], tables: ClaimTables, moment: nw.Expr) -> nw.LazyFrame[Any]:
+    """Lines of `frame` whose `moment` lies between arrival and discharge.
+
+    What claims say of each other's days can only rest on such lines: a line dated outside its own encounter belongs to
+    no company anyone could look it up in.
+    """
+    placed = with_encounter(frame, tables, "ngay_vao", "ngay_ra")
+    return placed.filter(moment >= nw.col("e_ngay_vao"), moment <= nw.col("e_ngay_ra")).drop("e_ngay_vao", "e_ngay_ra")
+
+
 def line_sum(tables: ClaimTables, column: str, which: Sequence[LineTable] = LINES) -> nw.LazyFrame[Any]:
     """Sum of `column` over an encounter's lines as `total`; encounters without lines or with a blank are left out."""
     return (

@@ -2,7 +2,8 @@
 
 A claim's money is taken signal by signal, the likeliest first: a line's money goes to the first signal that names it
 and a later one adds only what it names beyond. Each share times the likelihood of its signal is what may be recovered,
-so the shares explain the claim exactly: they add up. What peers and the expected cost cannot price (an odd shape
+so the shares explain the claim exactly: they add up. Of equal money the surer claim comes first: a wrong flag costs a
+hospital its money and a doctor his name. What peers and the expected cost cannot price (an odd shape
 without an amount) and the plain size of the bill only give a claim its place among those without a sign, never an
 amount, never a flag.
 
@@ -22,7 +23,8 @@ from detectors.explain import Part, excess_sentence, sentence
 from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, TOTALS
 
 if TYPE_CHECKING:
-    from detectors.base import Rule
+    from detectors.base import Finder, Rule
+    from detectors.rarity import Rarity
 
 CLAIM = ["ma_cskcb", "ma_lk"]
 
@@ -34,9 +36,11 @@ class Weights:
     deny: float = 0.9
     warn: float = 0.5
     info: float = 0.1
-    excess: float = 0.35  # times the excess's strength; the doctor's habit then moves the odds
+    excess: float = 0.35  # times the excess's strength
+    finding: float = 0.35  # times the finding's strength
     base: float = 0.003  # share of the bill that adds to a claim's place: what no signal names grows with the bill
     outlier: float = 0.002  # the same for a wholly strange shape
+    certainty: float = 0.25  # power of the likelihood that a place is damped by: of equal money the surer comes first
     learned: Mapping[str, float] = field(default_factory=dict[str, float])  # by rule id, from assessors' outcomes
 
     def of(self, severity: str) -> float:
@@ -52,63 +56,82 @@ class Fused:
     signals: pl.DataFrame
 
 
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """Everything the rules and detectors say of some encounters, before it is weighed."""
+
+    claims: pl.DataFrame
+    """One row an encounter: key, ma_loai_kcb, ma_benh_chinh, t_bhtt, t_tongchi_bh (Float64), and what shall be kept."""
+    hits: pl.DataFrame  # rule hits (`HIT_COLUMNS`, source, scheme, severity)
+    excess: pl.DataFrame  # of `ExpectedCost.excess`, each beside its peers (`peer_group`, `peer_n`, `peer_median`)
+    findings: pl.DataFrame  # of the finders (`FINDING_COLUMNS`) with their source, `name:pattern@version`
+    outliers: pl.DataFrame  # key and `strangeness` (0 to 1), the strongest of the detectors that can judge the claim
+    aside: pl.DataFrame  # what stood aside (`ASIDE_COLUMNS`), for the claims that something stood aside on
+    lines: pl.DataFrame  # key, line_table, row_no, ma_nhom, t_bhtt, item (what it is called) of the claims' lines
+
+
 def fuse(
-    claims: pl.DataFrame,
+    signals: Signals,
     *,
-    hits: pl.DataFrame,
-    excess: pl.DataFrame,
-    outliers: pl.DataFrame,
-    aside: pl.DataFrame,
-    lines: pl.DataFrame,
     rules: Sequence[Rule],
+    finders: Sequence[Finder],
+    rarity: Rarity,
     weights: Weights,
     pivot: float,
 ) -> Fused:
-    """Fuse the signals of `claims`.
+    """Weigh what the `rules` and `finders` said of the claims.
 
     Args:
-        claims: one row an encounter: key, t_bhtt, t_tongchi_bh (Float64), and whatever else shall be kept.
-        hits: rule hits (`HIT_COLUMNS`, source, scheme, severity).
-        excess: rows of `ExpectedCost.excess`, each beside its peer group (`peer_group`, `peer_n`, `peer_median`).
-        outliers: key and `strangeness` (0 to 1), the strongest of the outlier detectors that can judge the claim.
-        aside: what stood aside (`detectors.aside.ASIDE_COLUMNS`), for the claims that something stood aside on.
-        lines: key, line_table, row_no, ma_nhom, t_bhtt of the claims' lines.
+        signals: what was said.
         rules: the rules behind the hits, for their words.
+        finders: the finders behind the findings, for theirs.
+        rarity: how common each rule's sign is among like claims.
         weights: likelihoods.
         pivot: place (VND) at which the score is one half: the review threshold found in training.
     """
-    claims = claims.with_columns(bill=pl.coalesce("t_bhtt", "t_tongchi_bh"))  # the fund never pays more than is covered
-    shares = pl.concat([_rule_shares(claims, hits, weights), _excess_candidates(claims, hits, excess, lines, weights)])
+    hits, findings, excess, lines = signals.hits, signals.findings, signals.excess, signals.lines
+    # the fund never pays more than is covered
+    claims = signals.claims.with_columns(bill=pl.coalesce("t_bhtt", "t_tongchi_bh"))
+    named = pl.concat([hits.select(_NAMED), findings.select(_NAMED)])
+    shares = pl.concat(
+        [
+            _rule_shares(claims, hits, rarity, weights),
+            _finding_shares(claims, findings, weights),
+            _excess_candidates(claims, named, excess, lines, weights),
+        ]
+    )
     shares = _credit(shares, claims)
     totals = shares.group_by(CLAIM).agg(
         pl.col("credited").sum().alias("amount_at_risk"), pl.col("recoverable").sum().alias("expected_recoverable")
     )
+    totals = totals.join(_likelihood(shares), on=CLAIM)
     fused = (
         claims.join(totals, on=CLAIM, how="left")
-        .join(outliers.select(*CLAIM, "strangeness"), on=CLAIM, how="left")
-        .join(aside.select(*CLAIM, *_ASIDE), on=CLAIM, how="left")
+        .join(signals.outliers.select(*CLAIM, "strangeness"), on=CLAIM, how="left")
+        .join(signals.aside.select(*CLAIM, *_ASIDE), on=CLAIM, how="left")
         .join(hits.select(*CLAIM, hit=pl.lit(1)).unique(), on=CLAIM, how="left")
         .with_columns(
-            pl.col("amount_at_risk", "expected_recoverable", "strangeness").fill_null(0.0),
+            pl.col("amount_at_risk", "expected_recoverable", "likelihood", "strangeness").fill_null(0.0),
             status=pl.when(pl.col("unjudged") & pl.col("hit").is_null())
             .then(pl.lit("not_evaluable"))
             .otherwise(pl.lit("scored")),
         )
     )
     unnamed = (weights.base + weights.outlier * pl.col("strangeness")) * pl.col("bill").fill_null(0.0).clip(0.0)
+    sure = pl.max_horizontal(pl.col("likelihood"), pl.lit(weights.base))
     fused = fused.with_columns(
         pl.col("amount_at_risk", "expected_recoverable").round(2),
-        place=(pl.col("expected_recoverable") + unnamed).round(2),
+        place=((pl.col("expected_recoverable") + unnamed) * sure**weights.certainty).round(2),
     )
     fused = fused.with_columns(score=(pl.col("place") / (pl.col("place") + pivot)).round(6))
     fused = fused.with_columns(flagged=(pl.col("score") >= 0.5) & (pl.col("expected_recoverable") > 0))
-    words = _words(shares, rules, lines)
+    words = _words(shares, rules, finders, lines)
     fused = fused.join(words, on=CLAIM, how="left").with_columns(
         pl.col("schemes").fill_null(pl.lit([], dtype=pl.List(pl.String))),
         _with_aside(pl.col("evidence")),
         *(pl.col(c).fill_null(_without_sign(c[-2:])) for c in ("reason_vi", "reason_en", "reasons_vi", "reasons_en")),
     )
-    signals = shares.select(
+    rows = shares.select(
         *CLAIM,
         "line_table",
         "row_no",
@@ -120,8 +143,10 @@ def fuse(
         "observed",
         "allowed",
     ).sort(*CLAIM, "source", "line_table", "row_no", nulls_last=True)
-    return Fused(claims=fused.drop("strangeness", "bill", "hit", *_ASIDE).sort(CLAIM), signals=signals)
+    return Fused(claims=fused.drop("strangeness", "bill", "hit", *_ASIDE).sort(CLAIM), signals=rows)
 
+
+_NAMED = [*CLAIM, "line_table", "row_no", "amount"]
 
 _NOTHING = {
     "vi": "Chưa thấy dấu hiệu bất thường; thứ hạng chỉ theo số tiền",
@@ -185,33 +210,44 @@ _SHARE = {
 }
 
 
-def _rule_shares(claims: pl.DataFrame, hits: pl.DataFrame, weights: Weights) -> pl.DataFrame:
+def _rule_shares(claims: pl.DataFrame, hits: pl.DataFrame, rarity: Rarity, weights: Weights) -> pl.DataFrame:
     prior = {severity: weights.of(severity) for severity in ("deny", "warn", "info")}
+    named = hits.join(claims.select(CLAIM), on=CLAIM, how="semi", maintain_order="left")
+    return named.with_columns(
+        kind=pl.lit("rule"),
+        likelihood=pl.coalesce(
+            pl.col("source")
+            .str.split("@")
+            .list.first()
+            .replace_strict(weights.learned, default=None, return_dtype=pl.Float64),
+            pl.col("severity").replace_strict(prior, return_dtype=pl.Float64) * rarity.of(named, claims),
+        ),
+        high=pl.lit(None, dtype=pl.Float64),
+        **{name: pl.lit(None, dtype=_SHARE[name]) for name in ("habit", "peer_group", "peer_n", "peer_median")},
+    ).select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
+
+
+def _finding_shares(claims: pl.DataFrame, findings: pl.DataFrame, weights: Weights) -> pl.DataFrame:
     return (
-        hits.join(claims.select(CLAIM), on=CLAIM, how="semi")
+        findings.join(claims.select(CLAIM), on=CLAIM, how="semi")
+        .filter(pl.col("amount") > 0)
         .with_columns(
-            kind=pl.lit("rule"),
-            likelihood=pl.coalesce(
-                pl.col("source")
-                .str.split("@")
-                .list.first()
-                .replace_strict(weights.learned, default=None, return_dtype=pl.Float64),
-                pl.col("severity").replace_strict(prior, return_dtype=pl.Float64),
-            ),
-            high=pl.lit(None, dtype=pl.Float64),
-            **{name: pl.lit(None, dtype=_SHARE[name]) for name in ("habit", "peer_group", "peer_n", "peer_median")},
+            kind=pl.lit("finding"),
+            severity=pl.lit("info"),
+            likelihood=pl.col("strength") * weights.finding,
+            **{name: pl.lit(None, dtype=_SHARE[name]) for name in ("high", "habit", "peer_median")},
         )
         .select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
     )
 
 
 def _excess_candidates(
-    claims: pl.DataFrame, hits: pl.DataFrame, excess: pl.DataFrame, lines: pl.DataFrame, weights: Weights
+    claims: pl.DataFrame, named_lines: pl.DataFrame, excess: pl.DataFrame, lines: pl.DataFrame, weights: Weights
 ) -> pl.DataFrame:
-    """Excess of each cost group in the fund's money, less what rules already name on the group's lines."""
+    """Excess of each cost group in the fund's money, less what rules and finders name on the group's lines."""
     by_nhom = {nhom: group.name for group in COST_GROUPS for nhom in group.nhom}
     named = (
-        hits.filter(pl.col("row_no").is_not_null())
+        named_lines.filter(pl.col("row_no").is_not_null())
         .group_by(*CLAIM, "line_table", "row_no")
         .agg(pl.col("amount").max())
         .join(lines.select(*CLAIM, "line_table", "row_no", "ma_nhom"), on=[*CLAIM, "line_table", "row_no"])
@@ -233,7 +269,7 @@ def _excess_candidates(
             kind=pl.lit("detector"),
             scheme=pl.col("group").replace_strict(schemes, return_dtype=pl.String),
             severity=pl.lit("info"),
-            likelihood=_moved(pl.col("strength") * weights.excess, pl.col("habit")),
+            likelihood=pl.col("strength") * weights.excess,
             allowed=pl.col("expected"),
         )
         .filter(pl.col("amount") > 0)
@@ -241,17 +277,14 @@ def _excess_candidates(
     )
 
 
-def _moved(likelihood: pl.Expr, odds_ratio: pl.Expr) -> pl.Expr:
-    """A likelihood whose odds are multiplied."""
-    return likelihood * odds_ratio / (1.0 - likelihood + likelihood * odds_ratio)
-
-
 def _credit(shares: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
     """Give every share the money it names beyond the likelier ones before it, up to the claim's bill in all."""
     order = [pl.col("likelihood"), pl.col("amount"), pl.col("source"), pl.col("line_table"), pl.col("row_no")]
     line = [*CLAIM, "line_table", "row_no"]
     by_line = pl.col("row_no").is_not_null()
-    whole = (pl.col("kind") == "rule") | pl.col("source").is_in([f"expected_cost:{group.name}" for group in TOTALS])
+    whole = pl.col("kind").is_in(["rule", "finding"]) | pl.col("source").is_in(
+        [f"expected_cost:{group.name}" for group in TOTALS]
+    )
     return (
         shares.join(claims.select(*CLAIM, "bill"), on=CLAIM)
         .sort(*CLAIM, *order, descending=[False, False, True, True, False, False, False], nulls_last=True)
@@ -276,10 +309,22 @@ def _credit(shares: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _words(shares: pl.DataFrame, rules: Sequence[Rule], lines: pl.DataFrame) -> pl.DataFrame:
+def _likelihood(shares: pl.DataFrame) -> pl.DataFrame:
+    """How likely at least one of a claim's signs is confirmed, were they independent: each source speaks once."""
+    by_source = shares.group_by(*CLAIM, "source").agg(pl.col("likelihood").max()).sort(*CLAIM, "source")
+    none = (1.0 - pl.col("likelihood")).product()
+    return by_source.group_by(CLAIM, maintain_order=True).agg((1.0 - none).round(6).alias("likelihood"))
+
+
+def _words(shares: pl.DataFrame, rules: Sequence[Rule], finders: Sequence[Finder], lines: pl.DataFrame) -> pl.DataFrame:
     """Schemes, reasons and evidence of the claims that have any signal: a few in a hundred, so plain Python."""
     by_ref = {rule.ref: rule for rule in rules}
     groups = {group.name: group for group in GROUPS}
+    reasons = {
+        f"{finder.name}:{pattern}@{finder.version}": (text, finder.reason_en[pattern], finder.needs)
+        for finder in finders
+        for pattern, text in finder.reason_vi.items()
+    }
     sources = (
         shares.group_by(*CLAIM, "source", maintain_order=True)
         .agg(
@@ -293,10 +338,13 @@ def _words(shares: pl.DataFrame, rules: Sequence[Rule], lines: pl.DataFrame) -> 
         .sort(*CLAIM, "recoverable", "amount", "source", descending=[False, False, True, True, False])
     )
     marked = _lines_of_excess(sources, lines)
+    items = _items(shares, lines)
     rows: list[dict[str, Any]] = []
     for (ma_cskcb, ma_lk), own in sources.group_by(CLAIM, maintain_order=True):
         parts = [
-            _part(row, by_ref, groups, marked.get((str(ma_cskcb), str(ma_lk), row["source"]), []))
+            _finding(row, reasons[row["source"]], items.get((str(ma_cskcb), str(ma_lk), row["source"])))
+            if row["kind"] == "finding"
+            else _part(row, by_ref, groups, marked.get((str(ma_cskcb), str(ma_lk), row["source"]), []))
             for row in own.iter_rows(named=True)
         ]
         evidence = [part.as_evidence() for part in parts]
@@ -348,13 +396,50 @@ def _lines_of_excess(
     }
 
 
+def _items(shares: pl.DataFrame, lines: pl.DataFrame) -> Mapping[tuple[str, str, str], str]:
+    """What the dearest line of each finding is called."""
+    line = [*CLAIM, "line_table", "row_no"]
+    found = (
+        shares.filter(kind="finding")
+        .join(lines.select(*line, "item"), on=line)
+        .sort(*CLAIM, "source", "amount", "row_no", descending=[False, False, False, True, False])
+        .unique([*CLAIM, "source"], keep="first", maintain_order=True)
+    )
+    return {(row["ma_cskcb"], row["ma_lk"], row["source"]): row["item"] for row in found.iter_rows(named=True)}
+
+
+def _finding(row: Mapping[str, Any], told: tuple[str, str, Sequence[str]], item: str | None) -> Part:
+    """A finder's share in words."""
+    reason_vi, reason_en, fields = told
+    own = [(cell["line_table"], cell["row_no"]) for cell in row["lines"] if cell["row_no"] is not None]
+    figures: dict[str, Any] = {name: row[name] for name in ("observed", "allowed", "amount")}
+    figures |= {"n": max(len(own), 1), "item": item}
+    return Part(
+        source=row["source"],
+        kind="detector",
+        scheme=row["scheme"],
+        severity=row["severity"],
+        strength=row["likelihood"],
+        amount=row["amount"],
+        expected_recoverable=row["recoverable"],
+        observed=row["observed"],
+        expected=row["allowed"],
+        peer_group=row["peer_group"],
+        fields=fields,
+        legal_basis=None,
+        lines=own,
+        text_vi=sentence(reason_vi, "vi", **figures),
+        text_en=sentence(reason_en, "en", **figures),
+    )
+
+
 def _part(
     row: Mapping[str, Any], by_ref: Mapping[str, Rule], groups: Mapping[str, Any], marked: Sequence[tuple[str, int]]
 ) -> Part:
     own = [(cell["line_table"], cell["row_no"]) for cell in row["lines"] if cell["row_no"] is not None]
     if row["kind"] == "rule":
         rule = by_ref[row["source"]]
-        figures = {
+        figures: dict[str, Any] = {
             "observed": row["observed"],
             "allowed": row["allowed"],
             "amount": row["amount"],

@@ -79,31 +79,35 @@ def run_rules(
     *,
     also: Iterable[str] = (),
     off: Mapping[str, Collection[str]] | None = None,
+    known: Mapping[str, pl.DataFrame] | None = None,
 ) -> RuleResults:
     """Run `rules` (all discovered ones by default) over every encounter of `tables`.
 
     `also` names more fields to look for blanks in, in the same scan: what the detectors need. `off` gives by rule id
-    the provinces where it is switched off: as before its validity, it finds nothing there.
+    the provinces where it is switched off: as before its validity, it finds nothing there. `known` gives by rule id the
+    signs that were found already, in tables that held more: such a rule is not asked again.
     """
     chosen = base.rules() if rules is None else tuple(rules)
     aside = {rule.ref: reason for rule in chosen if (reason := _missing_catalogues(rule, tables))}
     active = [rule for rule in chosen if rule.ref not in aside]
     needed = sorted({*also, *(field for rule in active for field in rule.needs)})
 
+    known = known or {}
+    asked = [rule for rule in active if rule.id not in known]
     blank_frames = _blank_queries(tables, needed)
     read, lined, *rest = _collect(
-        [_read(tables), _lined(tables), *blank_frames, *(rule.find(tables) for rule in active)]
+        [_read(tables), _lined(tables), *blank_frames, *(rule.find(tables) for rule in asked)]
     )
-    flagged, found = rest[: len(blank_frames)], rest[len(blank_frames) :]
+    flagged = rest[: len(blank_frames)]
+    by_rule = dict(zip((rule.id for rule in asked), rest[len(blank_frames) :], strict=True))
+    found = [known[rule.id] if rule.id in known else by_rule[rule.id] for rule in active]
     blanks = _without_lines(_blanks(read, flagged), read, lined, needed)
 
     hits: list[pl.DataFrame] = []
     vague: dict[str, pl.Series] = {}
     runs = {ref: RuleRun(rule=ref, hit=0, clear=0, not_evaluable=read.height, reason=why) for ref, why in aside.items()}
     for rule, rows in zip(active, found, strict=True):
-        applies = _in_force(rule, read)
-        if off and (where := off.get(rule.id)):
-            applies &= ~read["province"].is_in(list(where)).fill_null(value=False)
+        applies = _applies(rule, read, off)
         signs = _signs(rule, rows).join(read.filter(applies), on=KEY, how="semi")
         sure = signs.select(KEY).unique()
         missing = _missing(rule, blanks, applies, sure)
@@ -123,6 +127,14 @@ def run_rules(
     )
 
 
+def find(tables: ClaimTables, chosen: Sequence[Rule]) -> Mapping[str, pl.DataFrame]:
+    """By rule id, the signs (`HIT_COLUMNS`) of the rules of `chosen` whose catalogues are loaded, none for the rest."""
+    active = [rule for rule in chosen if _missing_catalogues(rule, tables) is None]
+    rows = dict(zip((r.id for r in active), _collect([rule.find(tables) for rule in active]), strict=True))
+    nothing = pl.DataFrame(schema=dict(HIT_COLUMNS))
+    return {rule.id: _shaped(rows[rule.id]) if rule.id in rows else nothing for rule in chosen}
+
+
 def blank_fields(tables: ClaimTables, needed: Iterable[str]) -> pl.DataFrame:
     """The key of every encounter, and a flag a field of `needed` ("table.field") that is blank on it or on a line.
 
@@ -140,6 +152,18 @@ def _missing_catalogues(rule: Rule, tables: ClaimTables) -> str | None:
     return f"chưa nạp danh mục {names} (catalogue not loaded: {names}; minhbach catalogue load)"
 
 
+def applying(rule: Rule, claims: pl.DataFrame, off: Mapping[str, Collection[str]] | None) -> pl.DataFrame:
+    """Those of `claims` (`ngay_vao`, `province`) that the rule judges: in force on arrival, not `off` there."""
+    return claims.filter(_applies(rule, claims, off))
+
+
+def _applies(rule: Rule, read: pl.DataFrame, off: Mapping[str, Collection[str]] | None) -> pl.Series:
+    applies = _in_force(rule, read)
+    if off and (where := off.get(rule.id)):
+        applies &= ~read["province"].is_in(list(where)).fill_null(value=False)
+    return applies
+
+
 def _in_force(rule: Rule, read: pl.DataFrame) -> pl.Series:
     """Whether each encounter arrived with the rule in force; an unknown arrival is judged by the rule's own needs."""
     day = read["ngay_vao"].dt.date()
@@ -151,12 +175,17 @@ def _in_force(rule: Rule, read: pl.DataFrame) -> pl.Series:
     return inside
 
 
-def _signs(rule: Rule, rows: pl.DataFrame) -> pl.DataFrame:
-    # Engines differ in the last bit of a quotient; a sign must read the same whichever found it.
-    shaped = rows.select(pl.col(name).cast(dtype) for name, dtype in HIT_COLUMNS.items()).with_columns(
+def _shaped(rows: pl.DataFrame) -> pl.DataFrame:
+    """`rows` as `HIT_COLUMNS`: engines differ in the last bit of a quotient, a sign must read the same from either."""
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in HIT_COLUMNS.items()).with_columns(
         pl.col("amount").round(2), pl.col("observed", "allowed").round(6)
     )
-    return shaped.with_columns(source=pl.lit(rule.ref), scheme=pl.lit(rule.scheme), severity=pl.lit(rule.severity))
+
+
+def _signs(rule: Rule, rows: pl.DataFrame) -> pl.DataFrame:
+    return _shaped(rows).with_columns(
+        source=pl.lit(rule.ref), scheme=pl.lit(rule.scheme), severity=pl.lit(rule.severity)
+    )
 
 
 def _missing(rule: Rule, blanks: pl.DataFrame, applies: pl.Series, sure: pl.DataFrame) -> pl.Series | None:

@@ -19,17 +19,20 @@ import numpy as np
 
 from data.errors import MinhBachError
 from detectors.aside import Judge
-from detectors.base import DetectorState
+from detectors.base import DetectorState, finders
 from detectors.fusion import Weights
 from detectors.outliers.isolation import IsolationDetector
 from detectors.outliers.tails import TailDetector
+from detectors.rarity import Rarity
 from detectors.statistical.expected_cost import BARE_NEEDS, ExpectedCost
 from features.peers import PeerTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 1
+    from detectors.base import Finder
+
+FORMAT = 2
 
 
 class BrokenBundle(MinhBachError):
@@ -45,8 +48,10 @@ class Bundle:
     expected_cost: ExpectedCost
     tails: TailDetector
     isolation: IsolationDetector
+    finders: tuple[Finder, ...] = ()
     peers: PeerTable  # what like claims cost, by cost group: for the words, not for the score
     bill_peers: PeerTable | None = None  # the same of whole bills, among claims without lines
+    rarity: Rarity  # how common each rule's sign is among like claims
     weights: Weights
     pivot: float  # place (VND) of a claim at which its score is one half
     entity_pivots: Mapping[str, float]  # the same for doctor, facility, patient
@@ -64,7 +69,10 @@ class Bundle:
                 bare_amounts=cost.whole_bills,
                 reason=unlearned.get(ref(cost)),
             ),
-            *(Judge(source=ref(d), needs=d.needs, reason=unlearned.get(ref(d))) for d in (self.tails, self.isolation)),
+            *(
+                Judge(source=ref(each), needs=each.needs, reason=unlearned.get(ref(each)))
+                for each in (self.tails, self.isolation, *self.finders)
+            ),
         )
 
     def save(self, folder: Path) -> str:
@@ -72,7 +80,7 @@ class Bundle:
         folder.mkdir(parents=True, exist_ok=True)
         hashes: dict[str, str] = {}
         detectors: dict[str, Any] = {}
-        states = [self.expected_cost.state(), self.tails.state(), self.isolation.state()]
+        states = [each.state() for each in (self.expected_cost, self.tails, self.isolation, *self.finders, self.rarity)]
         for kind, table in (("peers", self.peers), ("bill_peers", self.bill_peers)):
             if table is not None:
                 meta, arrays = table.state()
@@ -116,8 +124,10 @@ class Bundle:
             expected_cost=ExpectedCost.from_state(states["expected_cost"]),
             tails=TailDetector.from_state(states["tails"]),
             isolation=IsolationDetector.from_state(states["isolation"]),
+            finders=tuple(each.from_state(states[each.name]) for each in finders() if each.name in states),
             peers=PeerTable.from_state(states["peers"].meta, states["peers"].arrays),
             bill_peers=PeerTable.from_state(bills.meta, bills.arrays) if (bills := states.get("bill_peers")) else None,
+            rarity=Rarity.from_state(states["rarity"]),
             weights=Weights(**manifest["weights"]),
             pivot=manifest["pivot"],
             entity_pivots=manifest["entity_pivots"],
@@ -125,7 +135,7 @@ class Bundle:
         )
 
 
-def ref(detector: ExpectedCost | TailDetector | IsolationDetector) -> str:
+def ref(detector: ExpectedCost | TailDetector | IsolationDetector | Finder) -> str:
     """`name@version`, as evidence and the run's counts name a detector."""
     return f"{detector.name}@{detector.version}"
 

@@ -15,6 +15,7 @@ from data.errors import MinhBachError
 from data.schema import ENCOUNTER_KEY
 from detectors.base import Rule, rules
 from detectors.rulebook import run_rules
+from models.company import in_company
 from models.scoring import BY_PATIENT, NothingToScore, with_history
 
 if TYPE_CHECKING:
@@ -105,8 +106,9 @@ def rehearse(
     mine: list[pl.DataFrame] = []
     also: list[pl.DataFrame] = []
     vague, reason = 0, None
+    company = in_company(reader, targets, [rule, *others])
     for tables, part, done in with_history(reader, targets):
-        found = run_rules(tables, [rule, *others])
+        found = run_rules(tables, [rule, *others], known=company)
         keys = part.select(KEY)
         hits = found.hits.join(keys, on=KEY, how="semi")
         mine.append(hits.filter(pl.col("source") == rule.ref))

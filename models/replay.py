@@ -12,6 +12,7 @@ from data.lake import table_columns
 from detectors.base import rules
 from detectors.switches import Switches
 from models.bundle import bundle_sha256
+from models.company import in_company
 from models.scoring import Progress, chain, scored_chunks, targets_of
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def replay(lake: Lake, registry: Registry, run_id: str, *, progress: Progress | 
     stored = {name: t for name, t in table_columns("claim_score").items() if name != "run_id"}
     different = encounters = 0
     with lake.reader(run.snapshot) as reader, lake.reader() as newest:
-        targets = targets_of(reader, lake, run, after=bases[0].snapshot if bases else 0)
-        for scored, done in scored_chunks(reader, bundle, targets, switches=Switches.from_json(run.switches)):
+        targets = targets_of(reader, lake, run, base=bases[0] if bases else None)
+        switches, company = Switches.from_json(run.switches), in_company(reader, targets)
+        for scored, done in scored_chunks(reader, bundle, targets, switches=switches, company=company):
             again = scored.claims.select(pl.col(name).cast(dtype) for name, dtype in stored.items())
             newest.keep("_again", again.select("version"))
             before = newest.pl(

@@ -1,10 +1,11 @@
 """Scoring: one path from claim tables to scores, whether one claim asks or the night's whole country.
 
-A claim is scored from its own rows, its patient's earlier claims and the frozen bundle, nothing else. So its score is
-the same alone, in any batch, in any order, by the API and in the nightly run.
+A claim is scored from its own rows, its patient's earlier claims, the signs its facility's other claims give it
+(`models.company`) and the frozen bundle, nothing else. So its score is the same alone, in any batch, in any order, by
+the API and in the nightly run.
 
 A run is incremental: it stores what changed since the run it extends (its base) and the claims whose patient's history
-changed with it. A run's ranking is its own rows and its bases', the newest of each current claim.
+or whose signs in company changed with it. A run's ranking is its own rows and its bases', the newest of each claim.
 """
 
 from __future__ import annotations
@@ -25,23 +26,27 @@ from data.errors import MinhBachError
 from data.lake import Lake, Reader, table_columns
 from data.masks import remasked
 from detectors.aside import stand_aside
-from detectors.base import RuleRun, rules
-from detectors.fusion import CLAIM, Fused, fuse
-from detectors.rulebook import run_rules
+from detectors.base import COMPANY_DAYS, FINDING_COLUMNS, RuleRun, rules
+from detectors.fusion import CLAIM, Signals, fuse
+from detectors.rulebook import applying, run_rules
 from detectors.statistical.expected_cost import COST_GROUPS, LINES, TOTALS
 from detectors.switches import Switches
 from features.doctors import main_doctor
 from features.matrix import build_matrix
 from features.peers import LADDERS, PeerTable, from_scale
 from models.bundle import ref
+from models.company import ENDED, company_of, facility_rules, in_company, moved
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
+    from detectors.aside import Aside
+    from detectors.base import Finder
     from detectors.statistical.expected_cost import CostGroup
     from models.bundle import Bundle
 
 HISTORY_DAYS = 366  # how far back features and rules look for the same patient
 CHUNK = 60_000  # encounters scored at once: bounds memory, changes no score
+BY_PATIENT_COLUMNS = ["patient_id", "ngay_vao", "ma_cskcb", "ma_lk"]
 BY_PATIENT = "patient_id nulls last, ngay_vao, ma_cskcb, ma_lk"  # so that a person's past is read with one part only
 LEVELS = ("doctor", "facility", "patient")
 EVERYWHERE = Switches()
@@ -76,26 +81,76 @@ class Scored:
     detector_runs: tuple[RuleRun, ...]
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """What was said of some encounters before it is weighed, and how everyone who was asked fared."""
+
+    signals: Signals
+    shadow: pl.DataFrame  # hits that are counted and not shown
+    rule_runs: tuple[RuleRun, ...]
+    detector_runs: tuple[RuleRun, ...]
+
+
 def score_tables(
-    bundle: Bundle, tables: ClaimTables, targets: pl.DataFrame | None = None, *, switches: Switches = EVERYWHERE
+    bundle: Bundle,
+    tables: ClaimTables,
+    targets: pl.DataFrame | None = None,
+    *,
+    switches: Switches = EVERYWHERE,
+    known: Mapping[str, pl.DataFrame] | None = None,
 ) -> Scored:
     """Score the encounters of `tables` (only those whose key is in `targets`, when given).
 
-    `switches` says which rules are off, in shadow or silent about an entity.
+    `switches` says which rules are off, in shadow or silent about an entity. `known` holds by rule id
+    the signs that were found already: of rules that look at the facility's other claims, which `tables` need not hold.
 
     `tables` must hold the targets and their patients' earlier claims within `HISTORY_DAYS`; more does no harm.
     """
+    return weigh(bundle, gather(bundle, tables, targets, switches=switches, known=known))
+
+
+def weigh(bundle: Bundle, gathered: Gathered) -> Scored:
+    """Scores from what was gathered."""
+    signals = gathered.signals
+    fused = fuse(
+        signals,
+        rules=rules(),
+        finders=bundle.finders,
+        rarity=bundle.rarity,
+        weights=bundle.weights,
+        pivot=bundle.pivot,
+    )
+    of_claim = signals.claims.select(*CLAIM, "month", "version")
+    return Scored(
+        claims=fused.claims,
+        signals=fused.signals.join(of_claim, on=CLAIM, how="left", maintain_order="left"),
+        shadow=gathered.shadow.join(of_claim, on=CLAIM, how="left", maintain_order="left"),
+        rule_runs=gathered.rule_runs,
+        detector_runs=gathered.detector_runs,
+    )
+
+
+def gather(
+    bundle: Bundle,
+    tables: ClaimTables,
+    targets: pl.DataFrame | None = None,
+    *,
+    switches: Switches = EVERYWHERE,
+    known: Mapping[str, pl.DataFrame] | None = None,
+) -> Gathered:
+    """What rules and detectors say of the encounters; arguments as of `score_tables`."""
     needed = (
         *LADDERS["encounter"][0],
         *bundle.expected_cost.feature_names,
         *bundle.tails.feature_names,
         *bundle.isolation.feature_names,
+        *(name for finder in bundle.finders for name in finder.feature_names),
     )
     matrix = build_matrix(tables, "encounter", columns=list(dict.fromkeys(needed)))
     judges = bundle.judges()
-    encounter = _native(tables.encounter)
+    encounter = collected(tables.encounter)
     off = switches.off(encounter["province"].unique().drop_nulls().to_list()) if switches.switches else None
-    found = run_rules(tables, also=[field for judge in judges for field in judge.fields], off=off)
+    found = run_rules(tables, also=[field for judge in judges for field in judge.fields], off=off, known=known)
     claims = encounter.select(
         *CLAIM,
         "month",
@@ -138,8 +193,10 @@ def score_tables(
     able = matrix.join(aside.of(ref(bundle.expected_cost)), on=CLAIM, how="anti", maintain_order="left")
     excess = bundle.expected_cost.excess(with_doctor(able, tables))
     signs[ref(bundle.expected_cost)] = excess
-    fused: Fused = fuse(
-        claims.sort(CLAIM),
+    findings = [_findings(finder, tables, matrix, aside) for finder in bundle.finders]
+    signs |= {ref(finder): found for finder, found in zip(bundle.finders, findings, strict=True)}
+    signals = Signals(
+        claims=claims.sort(CLAIM),
         hits=hits,
         excess=pl.concat(
             [
@@ -147,23 +204,27 @@ def score_tables(
                 _with_peers(excess, able, bundle.bill_peers or bundle.peers, TOTALS),
             ]
         ),
+        findings=pl.concat([pl.DataFrame(schema={**FINDING_COLUMNS, "source": pl.String()}), *findings]),
         outliers=outliers,
         aside=aside.claims,
         lines=_lines(tables, claims),
-        rules=rules(),
-        weights=bundle.weights,
-        pivot=bundle.pivot,
     )
-    signals = fused.signals.join(claims.select(*CLAIM, "month", "version"), on=CLAIM, how="left", maintain_order="left")
-    return Scored(
-        claims=fused.claims,
+    return Gathered(
         signals=signals,
-        shadow=shadow.join(claims.select(*CLAIM, "month", "version"), on=CLAIM, how="left", maintain_order="left"),
+        shadow=shadow,
         rule_runs=found.runs,
         detector_runs=tuple(
             aside.run(judge.source, encounters=claims.height, signs=signs[judge.source]) for judge in judges
         ),
     )
+
+
+def _findings(finder: Finder, tables: ClaimTables, matrix: pl.DataFrame, aside: Aside) -> pl.DataFrame:
+    """What a finder names on the claims of `matrix` that it can judge, with its source."""
+    judged = matrix.select(CLAIM).join(aside.of(ref(finder)), on=CLAIM, how="anti")
+    found = finder.find(tables, matrix).select(pl.col(name).cast(dtype) for name, dtype in FINDING_COLUMNS.items())
+    source = pl.format("{}:{}@{}", pl.lit(finder.name), "pattern", pl.lit(finder.version))
+    return found.join(judged, on=CLAIM, how="semi").with_columns(source=source)
 
 
 def _with_peers(
@@ -183,7 +244,7 @@ def _with_peers(
 
 def with_doctor(rows: pl.DataFrame, tables: ClaimTables) -> pl.DataFrame:
     """`rows` of encounters with the main doctor of each in column `doctor`."""
-    doctor = _native(main_doctor(tables)).select(*CLAIM, "doctor")
+    doctor = collected(main_doctor(tables)).select(*CLAIM, "doctor")
     return rows.join(doctor, on=CLAIM, how="left", maintain_order="left")
 
 
@@ -195,21 +256,26 @@ def _strength(score: pl.Series) -> pl.Series:
 def _lines(tables: ClaimTables, claims: pl.DataFrame) -> pl.DataFrame:
     keys = claims.select(CLAIM)
     parts = [
-        _native(frame)
+        collected(frame)
         .select(
             *CLAIM,
             pl.lit(name).alias("line_table"),
             "row_no",
             "ma_nhom",
             pl.col("t_bhtt").cast(pl.Float64),
+            item.alias("item"),
         )
         .join(keys, on=CLAIM, how="semi")
-        for name, frame in (("drug_line", tables.drug_line), ("service_line", tables.service_line))
+        for name, frame, item in (
+            ("drug_line", tables.drug_line, pl.col("ten_thuoc")),
+            ("service_line", tables.service_line, pl.coalesce("ten_dich_vu", "ten_vat_tu")),
+        )
     ]
     return pl.concat(parts)
 
 
-def _native(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
+def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
+    """The rows of a lazy frame, whatever engine stands behind it."""
     return cast("pl.DataFrame", nw.to_native(frame.collect("polars")))
 
 
@@ -240,6 +306,7 @@ class Run:
     )  # the same of detectors
     switches: Mapping[str, Any] = field(default_factory=dict[str, Any])  # which rules were off, in shadow or snoozed
     shadow: Mapping[str, int] = field(default_factory=dict[str, int])  # rule -> claims it named without being shown
+    promised: float | None = None  # part of the flags that the likelihoods say will be confirmed
 
     def as_json(self) -> dict[str, Any]:
         """For output and for the log."""
@@ -326,16 +393,19 @@ def run_scoring(
         if run.run_id == run_id:
             return run
     with lake.reader(snapshot) as reader:
-        targets = _targets(reader, since=since, until=until, after=extends.snapshot if extends else 0, lake=lake)
+        targets = _targets(reader, lake, since=since, until=until, base=extends, switches=switches)
         if not targets.height and extends is None:
             raise NothingToScore
         folder = lake.staging(f"score-{run_id}")
         staged: dict[str, list[Any]] = {"claim_score": [], "signal": [], "shadow_signal": [], "entity_score": []}
-        flags = 0
+        flags, promised = 0, 0.0
         counted: dict[str, tuple[int, int, int]] = {}
         by_detector: dict[str, tuple[int, int, int]] = {}
         shadowed: Counter[str] = Counter()
-        for number, (scored, done) in enumerate(scored_chunks(reader, bundle, targets, switches=switches)):
+        company = in_company(reader, targets)
+        for number, (scored, done) in enumerate(
+            scored_chunks(reader, bundle, targets, switches=switches, company=company)
+        ):
             kept_back = scored.shadow.group_by("source").agg(pl.struct(CLAIM).n_unique().alias("claims"))
             shadowed.update(dict(kept_back.iter_rows()))
             for table, rows in (
@@ -351,7 +421,9 @@ def run_scoring(
                     pl.col(name).cast(dtype) for name, dtype in wanted.items()
                 ).write_parquet(path)
                 staged[table].append(path)
-            flags += int(scored.claims["flagged"].sum())
+            flagged = scored.claims.filter("flagged")["likelihood"]
+            flags += flagged.len()
+            promised += float(flagged.sum())
             _count(counted, scored.rule_runs)
             _count(by_detector, scored.detector_runs)
             if progress:
@@ -379,6 +451,7 @@ def run_scoring(
         detector_runs={name: list(counts) for name, counts in sorted(by_detector.items())},
         switches=made_of.get("switches", {}),
         shadow=dict(sorted(shadowed.items())),
+        promised=round(promised / flags, 4) if flags else None,
         seconds=round(clock() - started, 3),
         at="",
     )
@@ -400,43 +473,89 @@ def _claims_snapshot(lake: Lake) -> int:
     return changed[-1]
 
 
-def _targets(reader: Reader, *, since: date | None, until: date | None, after: int, lake: Lake) -> pl.DataFrame:
-    """Keys of the encounters to score: loaded after snapshot `after`, or with a past that these change."""
+def _targets(
+    reader: Reader, lake: Lake, *, since: date | None, until: date | None, base: Run | None, switches: Switches
+) -> pl.DataFrame:
+    """Keys of the encounters to score: loaded since `base`, or with a past or a company that these change."""
     period = "(? is null or cast(ngay_ra as date) >= ?) and (? is null or cast(ngay_ra as date) <= ?)"
     bounds: list[Any] = [since, since, until, until]
-    if after == 0 or any(after < e.snapshot <= reader.snapshot for e in lake.log("catalogue")):
-        changed = "true"
-    else:
-        loads = [e.commit_id for e in lake.log("load") if after < e.snapshot <= reader.snapshot]
-        reader.keep("_new_load", pl.DataFrame({"load_id": loads}, schema={"load_id": pl.String}))
-        with lake.reader(after) as earlier:
-            reader.keep("_remasked", remasked(reader, earlier))
-        # a claim that came, was replaced, withdrawn or masked otherwise changes the past of its patient's later ones
-        changed = """
-            load_id in (from _new_load) or version in (from _remasked) or exists (
-                select 1 from _remasked r join encounter_history c using (version)
-                where c.patient_id = e.patient_id and c.ngay_vao <= e.ngay_vao
-            ) or exists (
-                select 1 from encounter_history c
-                where c.load_id in (from _new_load) and c.patient_id = e.patient_id and c.ngay_vao <= e.ngay_vao
-            ) or exists (
-                select 1 from encounter_history c join encounter_history old
-                  on old.ma_cskcb = c.ma_cskcb and old.ma_lk = c.ma_lk and old.version < c.version
-                where c.load_id in (from _new_load) and old.patient_id = e.patient_id and old.ngay_vao <= e.ngay_vao
+    select = f"select ma_cskcb, ma_lk, version, patient_id, ngay_vao from claimed_encounter e where {period}"
+    after = base.snapshot if base else 0
+    if base is None or any(after < e.snapshot <= reader.snapshot for e in lake.log("catalogue")):
+        return reader.pl(f"{select} order by {BY_PATIENT}", bounds)
+    loads = [e.commit_id for e in lake.log("load") if after < e.snapshot <= reader.snapshot]
+    reader.keep("_new_load", pl.DataFrame({"load_id": loads}, schema={"load_id": pl.String}))
+    with lake.reader(after) as earlier:
+        reader.keep("_remasked", remasked(reader, earlier))
+    # what came, was replaced, withdrawn or masked otherwise: the past of its patient's later claims, and company
+    reader.keep(
+        "_news",
+        reader.pl(
+            """
+            select distinct c.ma_cskcb, c.patient_id, c.ngay_vao, coalesce(c.ngay_ra, c.ngay_vao) as ended
+            from encounter_history c where load_id in (from _new_load) or version in (from _remasked) or exists (
+                select 1 from encounter_history n where n.ma_cskcb = c.ma_cskcb and n.ma_lk = c.ma_lk
+                and n.version > c.version and n.load_id in (from _new_load)
             )
-        """
-    return reader.pl(
-        "select ma_cskcb, ma_lk, version, patient_id, ngay_vao from claimed_encounter e "
-        f"where {period} and ({changed}) order by {BY_PATIENT}",
-        bounds,
+            """
+        ),
     )
+    own = "load_id in (from _new_load) or version in (from _remasked)"
+    past = "exists (select 1 from _news n where n.patient_id = e.patient_id and n.ngay_vao <= e.ngay_vao)"
+    changed = reader.pl(f"{select} and ({own} or {past})", bounds)
+    reader.keep("_changed", changed.select("version"))
+    reader.keep(
+        "_span",
+        reader.pl("select ma_cskcb, min(ngay_vao) as first, max(ended) as last from _news group by ma_cskcb"),
+    )
+    # claims after the news have it in their company, however long after: the same window, seen from the other side
+    near = (
+        f"exists (select 1 from _span u where u.ma_cskcb = e.ma_cskcb and {ENDED} >= u.first "
+        f"and ngay_vao <= u.last + interval {COMPANY_DAYS} day)"
+    )
+    beside = reader.pl(f"{select} and {near} and version not in (from _changed)", bounds)
+    moving = moved(beside, _standing(in_company(reader, beside), beside, reader, switches), _told(reader, lake, base))
+    return pl.concat([changed, moving]).sort(BY_PATIENT_COLUMNS, nulls_last=True)
 
 
-def targets_of(reader: Reader, lake: Lake, run: Run, *, after: int) -> pl.DataFrame:
-    """The encounters a past run scored, found again from its manifest and the snapshot of its base."""
+def _standing(
+    found: Mapping[str, pl.DataFrame], claims: pl.DataFrame, reader: Reader, switches: Switches
+) -> Mapping[str, pl.DataFrame]:
+    """Of the signs `found` in company those that a run would store: of rules in force, and not off in the province."""
+    reader.keep("_beside", claims.select("version"))
+    places = reader.pl(
+        "select ma_cskcb, ma_lk, ngay_vao, substr(ma_cskcb, 1, 2) as province from claimed_encounter "
+        "where version in (from _beside)"
+    )
+    return {
+        rule.id: found[rule.id].join(
+            applying(rule, places, switches.off(places["province"].unique().to_list())), on=CLAIM, how="semi"
+        )
+        for rule in facility_rules()
+    }
+
+
+def _told(reader: Reader, lake: Lake, base: Run) -> pl.DataFrame:
+    """The signs in company that the ranking of `base` stands on."""
+    ids = [rule.id for rule in facility_rules()]
+    columns = "ma_cskcb, ma_lk, line_table, row_no, amount, observed, allowed, split_part(source, '@', 1) as rule"
+    stored = " union all ".join(
+        f"select {columns} from {table} join (select run_id, version from ({ranking_sql(_ids(lake, base))})) "
+        "using (run_id, version)"
+        for table in ("signal", "shadow_signal")
+    )
+    return reader.pl(f"select * from ({stored}) where list_contains(?, rule)", [ids])
+
+
+def _ids(lake: Lake, run: Run) -> list[str]:
+    return [each.run_id for each in chain(lake, run.run_id)]
+
+
+def targets_of(reader: Reader, lake: Lake, run: Run, *, base: Run | None) -> pl.DataFrame:
+    """The encounters a past run scored, found again from its manifest and its base."""
     day = date.fromisoformat
     since, until = (day(run.since) if run.since else None), (day(run.until) if run.until else None)
-    return _targets(reader, since=since, until=until, after=after, lake=lake)
+    return _targets(reader, lake, since=since, until=until, base=base, switches=Switches.from_json(run.switches))
 
 
 def with_history(reader: Reader, targets: pl.DataFrame) -> Iterator[tuple[ClaimTables, pl.DataFrame, int]]:
@@ -454,11 +573,16 @@ def with_history(reader: Reader, targets: pl.DataFrame) -> Iterator[tuple[ClaimT
 
 
 def scored_chunks(
-    reader: Reader, bundle: Bundle, targets: pl.DataFrame, *, switches: Switches = EVERYWHERE
+    reader: Reader,
+    bundle: Bundle,
+    targets: pl.DataFrame,
+    *,
+    company: Mapping[str, pl.DataFrame],
+    switches: Switches = EVERYWHERE,
 ) -> Iterator[tuple[Scored, int]]:
-    """Scores of `targets`, so many at a time, and how many are done."""
+    """Scores of `targets`, so many at a time, and how many are done. `company` holds their signs in company."""
     for tables, part, done in with_history(reader, targets):
-        yield score_tables(bundle, tables, part, switches=switches), done
+        yield score_tables(bundle, tables, part, switches=switches, known=company), done
 
 
 def history_of(reader: Reader, claims: Mapping[str, pl.DataFrame]) -> ClaimTables:
@@ -477,7 +601,8 @@ def score_claims(
     bundle: Bundle, reader: Reader, claims: Mapping[str, pl.DataFrame], *, switches: Switches = EVERYWHERE
 ) -> Scored:
     """Score claims that are not in the lake, without storing them: the same path as a run."""
-    return score_tables(bundle, history_of(reader, claims), claims["encounter"], switches=switches)
+    company = company_of(reader, claims)
+    return score_tables(bundle, history_of(reader, claims), claims["encounter"], switches=switches, known=company)
 
 
 # the levels above the claim

@@ -8,7 +8,7 @@ nought would teach that little is usual.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,21 +16,22 @@ import numpy as np
 import polars as pl
 
 from data.errors import MinhBachError
-from detectors.base import rules
+from detectors.base import finders, rules
 from detectors.fusion import CLAIM, Weights
 from detectors.outliers.isolation import IsolationDetector
 from detectors.outliers.tails import TailDetector
-from detectors.rulebook import blank_fields
+from detectors.rarity import Rarity
+from detectors.rulebook import applying, blank_fields, find
 from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, LINES, TOTALS, ExpectedCost
 from features.matrix import build_matrix
 from features.peers import LADDERS, PeerTable
 from models.bundle import Bundle, ref
-from models.scoring import LEVELS, score_tables, with_doctor
+from models.scoring import LEVELS, collected, score_tables, with_doctor
 
 if TYPE_CHECKING:
     from data.lake import Reader
     from data.schema import ClaimTables
-    from detectors.base import Detector
+    from detectors.base import Detector, Finder
     from detectors.statistical.expected_cost import CostGroup
 
 MIN_ENCOUNTERS = 500  # also the claims that an outlier detector must be able to judge, or it stands aside from all
@@ -90,7 +91,8 @@ def train(
     cut = days[int(days.len() * (1 - HOLDOUT))] if days.len() else date.max
     early = matrix.join(dates.filter(pl.col("day") < cut), on=["ma_cskcb", "ma_lk"], how="semi", maintain_order="left")
     late = matrix.join(dates.filter(pl.col("day") >= cut), on=["ma_cskcb", "ma_lk"], how="semi", maintain_order="left")
-    blanks = blank_fields(tables, {*ExpectedCost.needs, *TailDetector.needs, *IsolationDetector.needs})
+    learners = (ExpectedCost, TailDetector, IsolationDetector, *finders())
+    blanks = blank_fields(tables, {need for learner in learners for need in learner.needs})
     step("measure")
     metrics = _metrics(ExpectedCost().fit(_with_costs(early, blanks), seed=seed), early, late)
     step("fit")
@@ -98,12 +100,20 @@ def train(
     unlearned = {} if expected_cost.learned else {ref(expected_cost): _too_few(0)}
     tails = _fit(TailDetector(), matrix, blanks, seed, unlearned)
     isolation = _fit(IsolationDetector(), matrix, blanks, seed, unlearned)
+    found = tuple(_fit_finder(finder(), tables, matrix, blanks, seed, unlearned) for finder in finders())
+    encounters = collected(tables.encounter.select(*CLAIM, "ngay_vao", "province", "ma_loai_kcb", "ma_benh_chinh"))
+    signs = find(tables, rules())
     fitted = Bundle(
         expected_cost=expected_cost,
         tails=tails,
         isolation=isolation,
+        finders=found,
         peers=_peers(matrix.filter(pl.col(LINES) > 0), COST_GROUPS),
         bill_peers=_peers(matrix.filter(pl.col(LINES) == 0), TOTALS),
+        rarity=Rarity.fit(
+            encounters,
+            {r.id: signs[r.id].join(applying(r, encounters, None), on=CLAIM, how="semi") for r in rules()},
+        ),
         weights=weights or Weights(),
         pivot=PROVISIONAL_PIVOT,
         entity_pivots={},
@@ -119,19 +129,10 @@ def train(
         },
     )
     step("threshold")
-    scored = score_tables(fitted, tables).claims
+    scored = score_tables(fitted, tables, known=signs).claims
     pivot = _pivot(scored["place"], review_share)
-    bundle = Bundle(
-        expected_cost=fitted.expected_cost,
-        tails=fitted.tails,
-        isolation=fitted.isolation,
-        peers=fitted.peers,
-        bill_peers=fitted.bill_peers,
-        weights=fitted.weights,
-        pivot=pivot,
-        entity_pivots={level: _entity_pivot(scored, level) for level in LEVELS},
-        trained=fitted.trained,
-    )
+    pivots = {level: _entity_pivot(scored, level) for level in LEVELS}
+    bundle = replace(fitted, pivot=pivot, entity_pivots=pivots)
     metrics |= {
         "flagged_share": int(((scored["place"] >= pivot) & (scored["expected_recoverable"] > 0)).sum()) / scored.height,
         "review_threshold_vnd": pivot,
@@ -181,6 +182,22 @@ def _fit(detector: D, matrix: pl.DataFrame, blanks: pl.DataFrame, seed: int, unl
         unlearned[f"{detector.name}@{detector.version}"] = _too_few(rows.height)
         rows = matrix  # a bundle has every detector; this one stands aside
     return detector.fit(rows, seed=seed)
+
+
+def _fit_finder(
+    finder: Finder,
+    tables: ClaimTables,
+    matrix: pl.DataFrame,
+    blanks: pl.DataFrame,
+    seed: int,
+    unlearned: dict[str, str],
+) -> Finder:
+    """The finder fitted on the claims it can judge; with too few of them it enters itself in `unlearned`."""
+    rows = _without_blanks(matrix, blanks, finder.needs).filter(pl.col(LINES) > 0)
+    if rows.height < MIN_ENCOUNTERS:
+        unlearned[f"{finder.name}@{finder.version}"] = _too_few(rows.height)
+        rows = matrix
+    return finder.fit(tables, rows, seed=seed)
 
 
 def _too_few(found: int) -> str:

@@ -300,7 +300,7 @@ def local_at_general_price(tables: ClaimTables) -> nw.LazyFrame[Any]:
 
 @rule(
     id="SRV-28",
-    version=1,
+    version=2,
     scheme="MUE_EXCEEDED",
     severity="warn",
     title_vi="Số lượng dịch vụ vượt giới hạn trong ngày",
@@ -313,7 +313,8 @@ def local_at_general_price(tables: ClaimTables) -> nw.LazyFrame[Any]:
     known_gaps=(
         "Only services with a daily limit (max_per_day) in the catalogue, within a claim; what other facilities do in "
         "a day is not compared. Lines that last over several days, and both sides of the body with a coded site, are "
-        "passed over. Beds and examinations have rules of their own."
+        "passed over, and so are single operations: one that is done again the same day, on a line of its own, may be "
+        "called for by a complication. Beds and examinations have rules of their own."
     ),
     examples=(
         hit("three where one is listed", _price(1, max_per_day=1), visit(), service(quantity=3), amount=2 * FUND),
@@ -327,6 +328,7 @@ def local_at_general_price(tables: ClaimTables) -> nw.LazyFrame[Any]:
             service(),
             service(ngay_yl="2025-03-11 08:00", ngay_th_yl="2025-03-11 08:00", ngay_kq="2025-03-11 09:00"),
         ),
+        clear("back to the theatre", _price(1, max_per_day=1), stay(), service(ma_nhom=8), service(ma_nhom=8)),
         clear("two sides", _price(1, max_per_day=1), visit(), service(quantity=2, vi_tri_th_dvkt=1)),
         not_evaluable("no quantity", _price(1, max_per_day=1), visit(), service(so_luong=None, t_bhtt=80_000)),
     ),
@@ -339,6 +341,7 @@ def above_daily_limit(tables: ClaimTables) -> nw.LazyFrame[Any]:
         _coded(tables, alone, "so_luong", "ngay_kq", "vi_tri_th_dvkt")
         .join(limited, on="code", how="semi")
         .filter(nw.col("ngay_kq").is_null() | (day(nw.col("ngay_kq")) <= nw.col("date")), money("so_luong") > 0)
+        .filter((nw.col("ma_nhom") != SURGERY) | (money("so_luong") > 1))
     )
     over = [*KEY, "code", "date"]
     counted = with_encounter(

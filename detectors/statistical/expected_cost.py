@@ -2,8 +2,9 @@
 
 For each cost group two models are learned: the mean (Poisson loss, which suits skewed money with many zeros) and the
 95th percentile (quantile loss on the log scale). A row's strangeness is how far it lies above its own 95th percentile,
-turned into a tail probability by a frozen reference; its money is what lies above the mean. Length of stay is left out
-of the bed model on purpose: a padded stay must not explain its own bed days.
+turned into a tail probability by a frozen reference; its money is what lies above that percentile. Length of stay is
+left out of the bed model on purpose: a padded stay must not explain its own bed days. What was done in it does explain
+them: a stay is long for its care, not for its diagnosis alone.
 
 A claim without any line has no cost groups: its whole bill is expected instead, the covered total or, where only that
 is stated, the fund's part. No claim is judged both ways, so no dong is counted twice.
@@ -11,7 +12,7 @@ is stated, the fund's part. No claim is judged both ways, so no dong is counted 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,9 +22,15 @@ import polars as pl
 from detectors.base import DetectorState
 from detectors.reference import TailReference
 from detectors.trees import TreeEnsemble
+from features.peers import MIN_SIZE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+STAY: tuple[str, ...] = ("stay_nights",)
+CARE: tuple[str, ...] = ("cost_surgery", "distinct_drugs", "distinct_services", "lines_imaging")
+"""How much was done, in measures that days alone do not raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +43,7 @@ class CostGroup:
     scheme: str
     label_vi: str
     label_en: str
-    knows_stay: bool = True
+    knows: tuple[str, ...] = STAY  # what else explains it
     field: str | None = None  # the claim field it is, where it is the whole bill of a claim without lines
 
 
@@ -78,7 +85,7 @@ COST_GROUPS: tuple[CostGroup, ...] = (
         scheme="LOS_PADDING",
         label_vi="ngày giường",
         label_en="bed days",
-        knows_stay=False,
+        knows=CARE,
     ),
 )
 
@@ -119,7 +126,6 @@ CATEGORIES: tuple[str, ...] = (
     "age_band",
 )
 NUMBERS: tuple[str, ...] = ("age", "female", "diagnoses", "emergency", "referred_in", "visits_365d")
-STAY: tuple[str, ...] = ("stay_nights",)
 LINES = "lines_total"
 
 NEEDS: tuple[str, ...] = (
@@ -171,7 +177,8 @@ class ExpectedCost:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Columns of the encounter matrix that are read; `fit` and `excess` also need `doctor`, the main doctor."""
-        return (*CATEGORIES, *NUMBERS, *STAY, LINES, *(g.column for g in GROUPS))
+        own = (name for g in GROUPS for name in (*g.knows, g.column))
+        return tuple(dict.fromkeys((*CATEGORIES, *NUMBERS, LINES, *own)))
 
     @property
     def whole_bills(self) -> tuple[str, ...]:
@@ -230,10 +237,11 @@ class ExpectedCost:
     def excess(self, x: pl.DataFrame) -> pl.DataFrame:
         """One row a claim and cost group above expectation.
 
-        Columns: ma_cskcb, ma_lk, group, observed, expected, high (95th percentile), excess (observed - expected; VND of
-        covered cost), tail (probability of lying so high among claims of this kind), strength (0 to 1, less where
-        the diagnosis is rare: silence beats a noisy ratio), habit (how many times as
-        often as others the doctor, else the facility, lay above the 95th percentile in training).
+        Columns: ma_cskcb, ma_lk, group, observed, expected, high (95th percentile), excess (observed - high; VND of
+        covered cost: what lies between expected and high is how much care differs), tail (probability of lying so high
+        among claims of this kind), strength (0 to 1, less where the diagnosis is rare: silence beats a noisy ratio),
+        habit (how many times as often as others the doctor, else the facility, lay above the 95th percentile in
+        training).
         """
         parts: list[pl.DataFrame] = []
         for group in GROUPS:
@@ -250,7 +258,7 @@ class ExpectedCost:
                 pl.Series("observed", cost).round(2),
                 pl.Series("expected", expected).round(2),
                 pl.Series("high", high).round(2),
-                pl.Series("excess", np.maximum(cost - expected, 0.0)).round(2),
+                pl.Series("excess", np.maximum(cost - high, 0.0)).round(2),
                 pl.Series("tail", tail).round(8),
                 (pl.Series("strength", strength_of(tail)) * known).round(6),
                 _habit(rows, self._models[group.name].habits).alias("habit"),
@@ -334,8 +342,11 @@ EXCESS_COLUMNS: Mapping[str, pl.DataType] = {
 
 
 def strength_of(tail: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much a tail probability says: 0 at one in ten or commoner, 1 at one in ten thousand or rarer."""
-    return np.clip((-np.log10(np.maximum(tail, 1e-12)) - 1.0) / 3.0, 0.0, 1.0)
+    """How much a tail probability says: 0 at one in ten or commoner, 1 at one in ten thousand or rarer.
+
+    The square: one in thirty is what chance does all day, and only what is far rarer deserves an assessor's hour.
+    """
+    return np.clip((-np.log10(np.maximum(tail, 1e-12)) - 1.0) / 3.0, 0.0, 1.0) ** 2
 
 
 def _has_cost(x: pl.DataFrame, group: CostGroup) -> pl.Series:
@@ -372,9 +383,9 @@ def _diagnosis(x: pl.DataFrame) -> pl.Series:
 
 
 def _learn_support(x: pl.DataFrame) -> dict[str, float]:
-    """How well each diagnosis of each care type is known: near 0 for a rare disease, whose cost nobody can expect."""
+    """How well each diagnosis of each care type is known; not at all for a rare one, whose cost nobody can expect."""
     counted = _diagnosis(x).value_counts(name="rows").sort("key")
-    return {key: round(rows / (rows + PRIOR_ROWS), 6) for key, rows in counted.iter_rows()}
+    return {key: round(rows / (rows + PRIOR_ROWS), 6) for key, rows in counted.iter_rows() if rows >= MIN_SIZE}
 
 
 def _learn_habits(x: pl.DataFrame, above: NDArray[np.bool_]) -> dict[str, float]:
@@ -422,10 +433,9 @@ def _habit(x: pl.DataFrame, habits: Mapping[str, float]) -> pl.Series:
 def _design(
     x: pl.DataFrame, group: CostGroup, encoding: Mapping[str, Mapping[str, float]], centre: float
 ) -> NDArray[np.float64]:
-    stay: Sequence[str] = STAY if group.knows_stay else ()
     encoded = [
         x[c].fill_null("").replace_strict(encoding[c], default=centre, return_dtype=pl.Float64).alias(c)
         for c in CATEGORIES
     ]
-    numbers = [x[c].cast(pl.Float64).alias(c) for c in (*NUMBERS, *stay)]
+    numbers = [x[c].cast(pl.Float64).alias(c) for c in (*NUMBERS, *group.knows)]
     return pl.DataFrame([*encoded, *numbers]).fill_null(np.nan).to_numpy()

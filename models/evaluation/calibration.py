@@ -1,6 +1,6 @@
-"""Whether the numbers mean what they seem to: `score` as a probability, `amount_at_risk` as VND.
+"""Whether the numbers mean what they seem to: `likelihood` as a probability, `amount_at_risk` as VND.
 
-The score is a place on a fixed scale, not a probability (docs/decisions/0005): this table says how far it is from one.
+The score is a place on a fixed scale, not a probability (docs/decisions/0005): its table says how far it is from one.
 """
 
 from __future__ import annotations
@@ -67,6 +67,17 @@ def of_amount(at_risk: Floats, recoverable: Floats, money: Floats, flagged: NDAr
         "ratio_of_sums_all_claims": _ratio(at_risk, money),
         "expected_recoverable_ratio_all_flagged": _ratio(recoverable[flagged], money[flagged]),
         "expected_recoverable_ratio_all_claims": _ratio(recoverable, money),
+    }
+
+
+def of_flags(likelihood: Floats, improper: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> dict[str, Any]:
+    """What the likelihoods of the flags promise, and what holds: the false discovery rate is one minus either."""
+    if not flagged.any():
+        return {"flags": 0, "promised": None, "held": None}
+    return {
+        "flags": int(flagged.sum()),
+        "promised": rounded(float(likelihood[flagged].mean())),
+        "held": rounded(float(improper[flagged].mean())),
     }
 
 

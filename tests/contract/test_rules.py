@@ -38,9 +38,11 @@ def tables_from(frames: dict[str, pl.DataFrame], engine: Engine = "polars") -> C
 def every_example() -> dict[str, pl.DataFrame]:
     """The claims of all examples as one snapshot; each example keeps its own patients and claim numbers."""
     parts: dict[str, list[pl.DataFrame]] = {name: [] for name in TABLES}
-    for number, (_, example) in enumerate(p.values for p in EXAMPLES):
+    for number, (each, example) in enumerate(p.values for p in EXAMPLES):
         for name, frame in frames_of(tables_of(example.claim)).items():
             own = frame.with_columns(ma_lk=pl.format("E{}-{}", pl.lit(number), "ma_lk"))
+            if each.context == "facility":  # its own company
+                own = own.with_columns(ma_cskcb=pl.lit(f"{90000 + number:05}"))
             if name == "encounter":
                 own = own.with_columns(patient_id=pl.format("E{}-{}", pl.lit(number), "patient_id"))
             parts[name].append(own)
@@ -188,16 +190,44 @@ def test_the_future_does_not_move_the_past() -> None:
 
 
 def test_other_patients_do_not_move_a_sign() -> None:
-    """A claim keeps its signs when it is scored with its own patient's claims only."""
+    """A claim keeps its signs when it is scored with its own patient's claims only, but for those of its company."""
     frames = shuffled_world()
-    together = run_rules(tables_from(frames)).hits
+    chosen = [each for each in rules() if each.context == "patient"]
+    together = run_rules(tables_from(frames), chosen).hits
     for patient in ("P1", "P2", "P3"):
         own = frames["encounter"].filter(pl.col("patient_id") == patient)
         alone = frames | {"encounter": own}
         for name in TABLES[1:]:
             alone[name] = frames[name].join(own, on=["ma_cskcb", "ma_lk"], how="semi")
         expected = together.join(own, on=["ma_cskcb", "ma_lk"], how="semi")
-        assert sorted_hits(run_rules(tables_from(alone)).hits) == sorted_hits(expected)
+        assert sorted_hits(run_rules(tables_from(alone), chosen).hits) == sorted_hits(expected)
+
+
+def test_other_facilities_do_not_move_a_sign_of_company() -> None:
+    """Whoever else is read beside it, a facility's claims look the same in their own company."""
+    frames = {name: pl.concat([every_example()[name], shuffled_world()[name]]) for name in TABLES}
+    chosen = [each for each in rules() if each.context == "facility"]
+    together = run_rules(tables_from(frames), chosen).hits
+    for facility in sorted(together["ma_cskcb"].unique()):
+        own = {name: frames[name].filter(pl.col("ma_cskcb") == facility) for name in TABLES}
+        expected = together.filter(pl.col("ma_cskcb") == facility)
+        assert sorted_hits(run_rules(tables_from(own), chosen).hits) == sorted_hits(expected)
+
+
+def test_what_comes_after_does_not_move_a_sign_of_company() -> None:
+    """A claim keeps its signs when every claim that begins after it ended is taken away."""
+    frames = {name: pl.concat([every_example()[name], shuffled_world()[name]]) for name in TABLES}
+    chosen = [each for each in rules() if each.context == "facility"]
+    before = run_rules(tables_from(frames), chosen).hits
+    named = before.select("ma_cskcb", "ma_lk").unique().join(frames["encounter"], on=["ma_cskcb", "ma_lk"])
+    for claim in named.sort("ma_cskcb", "ma_lk").gather_every(7).iter_rows(named=True):
+        if claim["ngay_ra"] is None:
+            continue
+        kept = frames["encounter"].filter(pl.col("ngay_vao") <= claim["ngay_ra"])
+        past = {n: frames[n].join(kept, on=["ma_cskcb", "ma_lk"], how="semi") for n in TABLES}
+        mine = (pl.col("ma_cskcb") == claim["ma_cskcb"]) & (pl.col("ma_lk") == claim["ma_lk"])
+        after = run_rules(tables_from(past), chosen).hits.filter(mine)
+        assert sorted_hits(after) == sorted_hits(before.filter(mine)), claim["ma_lk"]
 
 
 @pytest.mark.parametrize("each", rules(), ids=lambda r: r.id)

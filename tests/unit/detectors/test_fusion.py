@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 import pytest
 
 from detectors.aside import ASIDE_COLUMNS
-from detectors.base import HIT_COLUMNS, rules
-from detectors.fusion import Weights, fuse
+from detectors.base import FINDING_COLUMNS, HIT_COLUMNS, rules
+from detectors.fusion import Signals, Weights, fuse
+from detectors.rarity import Rarity
 from detectors.statistical.expected_cost import EXCESS_COLUMNS
 
 EXCESS = {**EXCESS_COLUMNS, "peer_group": pl.String(), "peer_n": pl.Int64(), "peer_median": pl.Float64()}
@@ -20,13 +21,37 @@ DUP = next(r for r in rules() if r.id == "TOT-11")
 STAY = next(r for r in rules() if r.id == "REA-01")  # warn
 
 
+class Odd:
+    """A finder as fusion sees it: its name, and what it says."""
+
+    name, version, needs = "odd", 3, ("service_line.so_luong",)
+    reason_vi: ClassVar = {"many": "{item}: {observed}, gấp {times} lần mức thường {allowed}; {n} dòng, {amount}"}
+    reason_en: ClassVar = {"many": "{item}: {observed}, {times} times the usual {allowed}; {n} lines, {amount}"}
+
+
+def found(row_no: int, amount: float, strength: float = 1.0) -> dict[str, Any]:
+    return {
+        "line_table": "service_line",
+        "row_no": row_no,
+        "pattern": "many",
+        "scheme": "QTY_INFLATION",
+        "strength": strength,
+        "amount": amount,
+        "observed": 6.0,
+        "allowed": 4.0,
+        "source": "odd:many@3",
+    }
+
+
 def run(
     *hits: dict[str, Any],
     excess: tuple[dict[str, Any], ...] = (),
+    findings: tuple[dict[str, Any], ...] = (),
     t_bhtt: float | None = 1_000_000,
     t_tongchi_bh: float | None = 1_250_000,
     aside: dict[str, Any] | None = None,
     strangeness: float = 0.0,
+    rarity: Rarity | None = None,
     weights: Weights | None = None,
 ) -> dict[str, Any]:
     claims = pl.DataFrame(
@@ -35,17 +60,27 @@ def run(
     )
     columns = {**HIT_COLUMNS, "source": pl.String(), "scheme": pl.String(), "severity": pl.String()}
     lines = pl.DataFrame(
-        [{**KEY, "line_table": "service_line", "row_no": n, "ma_nhom": 1, "t_bhtt": 100_000.0} for n in (1, 2, 3)],
+        [
+            {**KEY, "line_table": "service_line", "row_no": n, "ma_nhom": 1, "t_bhtt": 100_000.0, "item": f"Món {n}"}
+            for n in (1, 2, 3)
+        ],
         schema_overrides={"row_no": pl.Int32, "ma_nhom": pl.Int32},
     )
-    fused = fuse(
-        claims,
+    encounters = claims.with_columns(ma_loai_kcb=pl.lit("01"), ma_benh_chinh=pl.lit("I10"))
+    signals = Signals(
+        claims=encounters,
         hits=pl.DataFrame([{**KEY, **h} for h in hits], schema=columns),
         excess=pl.DataFrame([{**KEY, **e} for e in excess], schema=EXCESS),
+        findings=pl.DataFrame([{**KEY, **f} for f in findings], schema={**FINDING_COLUMNS, "source": pl.String()}),
         outliers=pl.DataFrame([{**KEY, "strangeness": strangeness}]),
         aside=pl.DataFrame([{**KEY, **aside}] if aside else [], schema=ASIDE_COLUMNS),
         lines=lines,
+    )
+    fused = fuse(
+        signals,
         rules=rules(),
+        finders=(Odd(),),
+        rarity=rarity or Rarity.untaught(),
         weights=weights or Weights(),
         pivot=100_000.0,
     )
@@ -73,8 +108,8 @@ def above(amount: float, strength: float = 1.0, habit: float = 1.0) -> dict[str,
     return {
         "group": "lab",
         "observed": 300_000.0 + amount,
-        "expected": 300_000.0,
-        "high": 310_000.0,
+        "expected": 290_000.0,
+        "high": 300_000.0,
         "excess": amount,
         "tail": 0.0001,
         "strength": strength,
@@ -122,11 +157,9 @@ def test_an_excess_counts_in_the_funds_money_and_less_what_rules_name_there() ->
     assert with_rule["amount_at_risk"] == pytest.approx(400_000)
 
 
-def test_a_habit_moves_the_odds_of_an_excess_not_its_amount() -> None:
+def test_a_habit_is_told_beside_an_excess_and_is_no_evidence_of_it() -> None:
     usual, often = run(excess=(above(500_000),)), run(excess=(above(500_000, habit=4.0),))
-    assert usual["amount_at_risk"] == often["amount_at_risk"]
-    odds = [f["expected_recoverable"] / (f["amount_at_risk"] - f["expected_recoverable"]) for f in (usual, often)]
-    assert odds[1] / odds[0] == pytest.approx(4.0, rel=1e-3)
+    assert usual["expected_recoverable"] == often["expected_recoverable"] > 0
     assert "4 lần" in often["reason_vi"]
     assert "lần thường lệ" not in usual["reason_vi"]
 
@@ -151,14 +184,15 @@ def test_the_parts_of_the_evidence_add_up_to_the_expected_recoverable() -> None:
 
 def test_the_score_is_one_half_exactly_at_the_review_threshold() -> None:
     bill = 1_000_000 * Weights().base
-    found = run(line(BED, 1, (100_000 - bill) / 0.9))
+    sure = 0.9 ** Weights().certainty
+    found = run(line(BED, 1, (100_000 / sure - bill) / 0.9))
     assert found["score"] == pytest.approx(0.5)
     assert found["flagged"] is True
     assert run(line(BED, 1, (99_000 - bill) / 0.9))["flagged"] is False
 
 
 def test_a_large_bill_without_a_sign_has_a_place_but_no_flag() -> None:
-    found = run(t_bhtt=100_000_000)
+    found = run(t_bhtt=1_000_000_000)
     assert found["score"] > 0.5
     assert found["flagged"] is False
     assert "chỉ theo số tiền" in found["reason_vi"]
@@ -248,3 +282,66 @@ def test_signals_name_the_lines() -> None:
         ("service_line", 1, BED.ref),
         ("service_line", 2, BED.ref),
     ]
+
+
+def test_a_finding_speaks_with_its_dearest_line_and_shares_the_money() -> None:
+    row = run(line(BED, 1, 30_000), findings=(found(1, 40_000), found(2, 60_000)), weights=Weights(finding=0.4))
+    parts = {part["source"]: part for part in json.loads(row["evidence"])}
+    own = parts["odd:many@3"]
+    assert own["text_vi"] == "Món 2: 6, gấp 1,5 lần mức thường 4; 2 dòng, 100.000 ₫"
+    assert own["text_en"] == "Món 2: 6, 1.5 times the usual 4; 2 lines, 100,000 ₫"
+    assert sorted(own["lines"]) == [["service_line", 1], ["service_line", 2]]
+    assert own["expected_recoverable"] == pytest.approx(0.4 * (10_000 + 60_000))  # the rule has 30,000 of line 1
+    assert row["amount_at_risk"] == 100_000
+    assert row["expected_recoverable"] == pytest.approx(sum(p["expected_recoverable"] for p in parts.values()))
+
+
+def test_an_excess_adds_only_what_findings_do_not_name() -> None:
+    alone = run(excess=(above(80_000),), weights=Weights(finding=0.4))
+    beside = run(excess=(above(80_000),), findings=(found(1, 50_000),), weights=Weights(finding=0.4))
+    assert beside["amount_at_risk"] == alone["amount_at_risk"]
+
+
+def like_claims(named_share: float) -> Rarity:
+    """A thousand claims like the one at hand, a share of them named by a rule of either severity."""
+    claims = pl.DataFrame(
+        {
+            "ma_cskcb": "98002",
+            "ma_lk": [str(n) for n in range(1_000)],
+            "ma_loai_kcb": "01",
+            "ma_benh_chinh": "I10",
+        }
+    )
+    named = claims.head(int(1_000 * named_share))
+    return Rarity.fit(claims, {STAY.id: named, BED.id: named})
+
+
+def test_a_sign_that_half_of_like_claims_show_says_little_unless_the_law_forbids_it() -> None:
+    rare, common = like_claims(0.005), like_claims(0.5)
+    full = run(whole(STAY, 500_000))["expected_recoverable"]
+    assert run(whole(STAY, 500_000), rarity=rare)["expected_recoverable"] == full
+    assert run(whole(STAY, 500_000), rarity=common)["expected_recoverable"] < 0.2 * full
+    for rarity in (rare, common):
+        assert run(whole(BED, 500_000), rarity=rarity)["expected_recoverable"] == pytest.approx(0.9 * 500_000)
+
+
+def test_rarity_comes_back_from_its_state_and_borrows_from_all_where_like_claims_are_few() -> None:
+    common = like_claims(0.5)
+    again = Rarity.from_state(common.state())
+    sign = pl.DataFrame([{**KEY, "source": STAY.ref, "severity": "warn"}])
+    known, unknown = (pl.DataFrame([{**KEY, "ma_loai_kcb": care, "ma_benh_chinh": "I10"}]) for care in ("01", "03"))
+    assert again.of(sign, known).to_list() == common.of(sign, known).to_list()
+    assert again.of(sign, unknown)[0] == pytest.approx(again.of(sign, known)[0], abs=0.02)
+
+
+def test_of_equal_money_the_surer_claim_comes_first() -> None:
+    sure, vague = run(line(BED, 1, 50_000)), run(whole(STAY, 90_000))
+    assert sure["expected_recoverable"] == vague["expected_recoverable"] == 45_000
+    assert sure["score"] > vague["score"]
+
+
+def test_the_likelihood_is_that_of_at_least_one_source_each_speaking_once() -> None:
+    two_lines, both = run(line(BED, 1, 10_000), line(BED, 2, 10_000)), run(line(BED, 1, 10_000), whole(STAY, 90_000))
+    assert two_lines["likelihood"] == pytest.approx(0.9)
+    assert both["likelihood"] == pytest.approx(1 - 0.1 * 0.5)
+    assert run()["likelihood"] == 0.0

@@ -13,6 +13,7 @@ import pytest
 from detectors.fusion import Weights
 from detectors.outliers.isolation import FEATURES, IsolationDetector
 from detectors.outliers.tails import SIZE_FREE, TailDetector
+from detectors.rarity import Rarity
 from detectors.reference import TailReference
 from detectors.statistical.expected_cost import COST_GROUPS, TOTALS, ExpectedCost
 from detectors.trees import TreeEnsemble
@@ -48,6 +49,7 @@ def bundle(**trained: Any) -> Bundle:
         isolation=IsolationDetector(FEATURES, LEAF, np.zeros(len(FEATURES)), reference),
         peers=peers([group.column for group in COST_GROUPS]),
         bill_peers=peers([group.column for group in TOTALS]),
+        rarity=Rarity.untaught(),
         weights=Weights(),
         pivot=1_000.0,
         entity_pivots={"doctor": 1.0},

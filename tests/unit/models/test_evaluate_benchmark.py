@@ -79,6 +79,8 @@ def test_only_what_stands_between_the_markers_is_written(tmp_path: Path) -> None
         "entities": [],
         "calibration": {
             "by_tenth": [{"part": 1, "claims": 100, "mean_score": 0.1, "share_improper": 0.0}],
+            "likelihood": [{"part": 9, "claims": 10, "mean_score": 0.85, "share_improper": 0.8}],
+            "flags": [{"flags": 10, "promised": 0.85, "held": 0.8}],
             "score": [{"expected_calibration_error": 0.1, "calibrated": False}],
             "amount_at_risk": [amount],
         },

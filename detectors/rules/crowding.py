@@ -1,0 +1,277 @@
+"""Crowding: one bed, one department, one consulting room, one sterile pack, and more patients than it can have served.
+
+These rules compare claims of different patients of one facility; the claim that comes last carries the sign.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from data.asof import as_of
+from data.schema import ENCOUNTER_KEY
+from detectors.base import clear, hit, not_evaluable, rule
+from detectors.examples import BED_PRICE, EXAM_PRICE, TEST_PRICE, bed, exam, listed, service, stay, visit
+from detectors.expressions import (
+    BEDS,
+    EXAM,
+    SERVICES,
+    carried_out,
+    catalogue,
+    clockless,
+    day,
+    icd_in,
+    line_hits,
+    lines,
+    minutes_between,
+    money,
+    with_encounter,
+    within_stay,
+)
+from detectors.facts import facts
+from detectors.overlaps import minutes_taken, taken
+
+if TYPE_CHECKING:
+    from data.schema import ClaimTables
+    from detectors.examples import Row
+
+KEY: list[str] = list(ENCOUNTER_KEY)
+LINE = [*KEY, "line_table", "row_no"]
+
+
+def _bed_lines(tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
+    """Paid bed lines of stays with `start` and `end`."""
+    told = lines(tables, SERVICES, "ma_nhom", "ma_khoa", "ngay_th_yl", "ngay_yl", "ngay_kq", "t_bhtt", *columns)
+    billed = told.filter(nw.col("ma_nhom").is_in(BEDS), money("t_bhtt") > 0, ~nw.col("ma_khoa").is_null())
+    timed = billed.with_columns(start=carried_out(), end=nw.col("ngay_kq")).filter(nw.col("end") > nw.col("start"))
+    return within_stay(timed, tables, nw.col("start")).select(*LINE, "ma_khoa", "start", "end", "t_bhtt", *columns)
+
+
+_A: Row = stay(at="2025-03-09 08:00", days=4, patient_id="P2")
+_B: Row = stay(at="2025-03-10 08:00", days=3)
+
+
+@rule(
+    id="BED-07",
+    version=1,
+    scheme="BED_SHARE_FULL",
+    severity="warn",
+    title_vi="Hai người cùng mã giường, cùng lúc, đủ giá",
+    title_en="Two patients on one bed code at full price",
+    reason_vi="Giường đang có người bệnh khác, trùng {observed} phút, vẫn tính đủ giá; phần tính thừa {amount}.",
+    reason_en="The bed had another patient for {observed} minutes, yet full price was charged; {amount} too much.",
+    legal_basis="TT35/2016 Đ4c (trước đây TT39/2018 Đ6 k4)",
+    context="facility",
+    needs=("service_line.ma_giuong", "service_line.ngay_kq"),
+    known_gaps=(
+        "Bed codes that mean a room or a kind of bed look shared; mothers and newborns are passed over. Three in a bed "
+        "are counted as two."
+    ),
+    examples=(
+        hit("two in a bed", _A, bed(4), _B, bed(3), amount=0.5 * 3 * BED_PRICE * 0.8),
+        clear("half price each", _A, bed(4), _B, bed(3, ratio=50)),
+        clear("another bed", _A, bed(4), _B, bed(3, ma_giuong="H002")),
+        clear("after the other left", stay(at="2025-03-05 08:00", days=4, patient_id="P2"), bed(4), _B, bed(3)),
+        clear(
+            "a newborn",
+            stay(at="2025-03-09 08:00", days=4, patient_id="P2"),
+            bed(4),
+            {**_B, "ma_benh_chinh": "P59.9"},
+            bed(3),
+        ),
+        not_evaluable("no bed code", _A, bed(4), _B, bed(3, ma_giuong=None)),
+    ),
+)
+def shared_bed(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Bed days at full price on a bed that another claim's bed days at full price have already."""
+    known = facts("BED-07")
+    full = _bed_lines(tables, "ma_giuong", "tyle_tt_dv").filter(
+        money("tyle_tt_dv") == 100, ~nw.col("ma_giuong").is_null(), ~nw.col("ma_giuong").str.contains(";")
+    )
+    full = full.filter(~clockless(nw.col("start")))
+    owned = with_encounter(full, tables, "ma_benh_chinh").filter(~icd_in("e_ma_benh_chinh", known.family))
+    both = taken(owned, ["ma_cskcb", "ma_khoa", "ma_giuong"]).with_columns(both=minutes_taken())
+    # days on which the bed was free again are the claim's own
+    whole = minutes_between(nw.col("start"), nw.col("end"))
+    return line_hits(
+        both.filter(nw.col("both") > known.minutes),
+        amount=money("t_bhtt") * known.share * nw.col("both") / whole,
+        observed=nw.col("both"),
+        allowed=nw.lit(float(known.minutes)),
+    )
+
+
+def _full_ward(patients: int) -> tuple[Row, ...]:
+    """So many other patients in the department already, and its two planned beds."""
+    told: list[Row] = [listed("beds", ma_cskcb="01001", ma_khoa="K03", planned=2)]
+    for n in range(patients):
+        told += [stay(at="2025-03-09 08:00", days=4, patient_id=f"W{n}"), bed(4, ma_giuong=f"H{n:03}")]
+    return tuple(told)
+
+
+@rule(
+    id="BED-12",
+    version=1,
+    scheme="BED_OVER_CAPACITY",
+    severity="warn",
+    title_vi="Số người bệnh vượt giường kế hoạch",
+    title_en="Census above planned beds",
+    reason_vi="Khi vào khoa đã là người thứ {observed}, trong khi mức giường tính đủ giá là {allowed}; {amount}.",
+    reason_en="On admission the department had {observed} patients where {allowed} are paid in full; {amount}.",
+    legal_basis="TT35/2016 Đ4c; ND188 Đ22; TT39/2018 Đ6 k16 (unverified)",
+    context="facility",
+    needs=("service_line.ma_khoa", "service_line.ngay_kq"),
+    catalogues=("beds",),
+    known_gaps=(
+        "The price scale is that of a quarter, this looks at the day of admission. Disasters and epidemics fill wards "
+        "too; a new building stands in the catalogue late. Only insured patients are counted."
+    ),
+    examples=(
+        hit("the third for two beds", *_full_ward(2), _B, bed(3, ma_giuong="H009"), amount=0.1 * 3 * BED_PRICE * 0.8),
+        clear("the second", *_full_ward(1), _B, bed(3, ma_giuong="H009")),
+        clear("another department", *_full_ward(2), _B, bed(3, ma_khoa="K19")),
+        not_evaluable("no end", *_full_ward(2), _B, bed(3, ngay_kq=None)),
+    ),
+)
+def over_capacity(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Bed days of stays that begin when the department has more patients than its planned beds allow."""
+    known = facts("BED-12")
+    used = _bed_lines(tables)
+    ward = ["ma_cskcb", "ma_khoa"]
+    unpaid = nw.lit(None, dtype=nw.Float64)
+    comes = used.select(*LINE, "ma_khoa", at=nw.col("start"), change=nw.lit(1), t_bhtt=money("t_bhtt"))
+    goes = used.select(*LINE, "ma_khoa", at=nw.col("end"), change=nw.lit(-1), t_bhtt=unpaid)
+    order = ["at", "change", "ma_lk", "row_no"]  # who leaves at the same minute makes room first
+    census = nw.concat([comes, goes]).with_columns(census=nw.col("change").cum_sum().over(*ward, order_by=order))
+    begun = census.filter(nw.col("change") == 1).with_columns(date=nw.col("at").cast(nw.Date))
+    plan = catalogue(tables, "beds").filter(nw.col("ma_giuong").is_null())
+    beds = as_of(begun, plan, on=("ma_cskcb", "ma_khoa"), day="date", take=("planned",))
+    most = money("planned") * known.ratio
+    return line_hits(
+        beds.filter(nw.col("planned") > 0, nw.col("census") > most),
+        amount=nw.col("t_bhtt") * known.share,
+        observed=nw.col("census"),
+        allowed=most,
+    )
+
+
+def _queue(patients: int) -> tuple[Row, ...]:
+    """So many other patients examined before by the same doctor, one every five minutes from six."""
+    told: list[Row] = []
+    for n in range(patients):
+        at = f"2025-03-10 {6 + n // 12:02}:{n % 12 * 5:02}"
+        told += [visit(at=at, minutes=60, patient_id=f"Q{n}"), exam(ngay_yl=at, ngay_th_yl=at)]
+    return tuple(told)
+
+
+@rule(
+    id="EXAM-08",
+    version=1,
+    scheme="EXAM_OVER_65",
+    severity="warn",
+    title_vi="Bác sĩ vượt 65 lượt khám/ngày",
+    title_en="More than 65 exams per doctor-day",
+    reason_vi="Lượt khám thứ {observed} trong ngày của bác sĩ (quá {allowed} lượt tính 50%); phần tính thừa {amount}.",
+    reason_en="Examination number {observed} of the doctor that day, half price beyond {allowed}; {amount} too much.",
+    legal_basis="TT35/2016 Đ4b; TT39/2024 (unverified)",
+    context="facility",
+    needs=("service_line.ma_bac_si", "service_line.ngay_yl"),
+    known_gaps="Working hours are not in the claims: more than eight hours allow more. Epidemics fill rooms too.",
+    examples=(
+        hit(
+            "the sixty-sixth",
+            *_queue(65),
+            visit(at="2025-03-10 14:00"),
+            exam(ngay_yl="2025-03-10 14:05"),
+            amount=0.5 * EXAM_PRICE * 0.8,
+        ),
+        clear("the sixty-fifth", *_queue(64), visit(at="2025-03-10 14:00"), exam(ngay_yl="2025-03-10 14:05")),
+        clear(
+            "another doctor",
+            *_queue(65),
+            visit(at="2025-03-10 14:00"),
+            exam(ngay_yl="2025-03-10 14:05", ma_bac_si="007/CCHN"),
+        ),
+        not_evaluable("no doctor", visit(), exam(ma_bac_si=None)),
+    ),
+)
+def many_examined(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Examinations of a doctor beyond the number of a day, by the clock."""
+    known = facts("EXAM-08")
+    told = lines(tables, SERVICES, "ma_nhom", "ma_bac_si", "ngay_yl", "t_bhtt").filter(
+        nw.col("ma_nhom") == EXAM, money("t_bhtt") > 0, ~nw.col("ma_bac_si").is_null(), ~nw.col("ngay_yl").is_null()
+    )
+    seen = within_stay(told, tables, nw.col("ngay_yl")).with_columns(date=day(nw.col("ngay_yl")))
+    where, order = ["ma_cskcb", "ma_bac_si", "date"], ["ngay_yl", "ma_lk", "row_no"]
+    late = seen.with_columns(rank=nw.col("ma_lk").cum_count().over(*where, order_by=order))
+    return line_hits(
+        late.filter(nw.col("rank") > known.most),
+        amount=money("t_bhtt") * known.share,
+        observed=nw.col("rank"),
+        allowed=nw.lit(float(known.most)),
+    )
+
+
+def _pack(serial: str | None = "SN12345678", **fields: Any) -> Row:
+    """A supply with what its sticker says."""
+    return service(
+        ma_nhom=10, ma_vat_tu="N07.01.010", ten_vat_tu="Dao mổ điện", ma_dich_vu=None, ma_hieu_sp=serial, **fields
+    )
+
+
+@rule(
+    id="SUP-03",
+    version=1,
+    scheme="PHANTOM_SUPPLY",
+    severity="warn",
+    title_vi="Mã hiệu sản phẩm (serial) dùng cho hai người",
+    title_en="Same serial on two patients",
+    reason_vi="Mã hiệu in trên vật tư này đã tính cho người bệnh khác {observed} ngày trước; {amount}.",
+    reason_en="The serial of this supply was charged to another patient {observed} days before; {amount}.",
+    legal_basis="BLHS Đ215; ND90 Đ85-86",
+    context="facility",
+    needs=("service_line.ma_hieu_sp",),
+    known_gaps=(
+        "Where the code names a model and not a piece, it repeats honestly: codes without five digits in a row and "
+        "those charged more than four times in a month are passed over, and so are pieces declared as reused."
+    ),
+    examples=(
+        hit("the same sticker", _A, _pack(), _B, _pack(), amount=TEST_PRICE * 0.8),
+        clear("another sticker", _A, _pack(), _B, _pack("SN12345679")),
+        clear("a model", _A, _pack("KD-4"), _B, _pack("KD-4")),
+        clear("declared as reused", _A, _pack(), _B, _pack(tai_su_dung=1)),
+        clear("the same patient", {**_A, "patient_id": "P1"}, _pack(), _B, _pack()),
+        not_evaluable("no code", _A, _pack(), _B, _pack(None)),
+    ),
+)
+def same_serial(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Supplies whose serial another patient's claim of the month before carries."""
+    known = facts("SUP-03")
+    told = lines(tables, SERVICES, "ma_nhom", "ma_hieu_sp", "tai_su_dung", "ngay_th_yl", "ngay_yl", "t_bhtt").filter(
+        nw.col("ma_nhom").is_in(known.groups),
+        money("t_bhtt") > 0,
+        nw.col("ma_hieu_sp").fill_null("").str.contains(known.serial),
+        nw.col("tai_su_dung").fill_null(0) == 0,
+    )
+    used = with_encounter(
+        within_stay(told.with_columns(at=carried_out()), tables, nw.col("at")), tables, "patient_id"
+    ).filter(~nw.col("e_patient_id").is_null())
+    code, order = ["ma_cskcb", "ma_hieu_sp"], ["at", "ma_lk"]
+    at = nw.col("at")
+    by_claim = used.group_by(*code, *KEY[1:], "e_patient_id").agg(at=at.min())
+    before = by_claim.with_columns(
+        last=at.shift(1).over(*code, order_by=order),
+        who=nw.col("e_patient_id").shift(1).over(*code, order_by=order),
+        far=at.shift(known.most_uses).over(*code, order_by=order),
+    )
+    ago = minutes_between(nw.col("last"), at) / 1440
+    often = (minutes_between(nw.col("far"), at) / 1440 <= known.days).fill_null(value=False)
+    again = before.filter(ago <= known.days, nw.col("who") != nw.col("e_patient_id"), ~often)
+    again = again.select(*code, "ma_lk", ago=ago)
+    return line_hits(
+        used.join(again, on=[*code, "ma_lk"], how="inner"),
+        amount=money("t_bhtt"),
+        observed=nw.col("ago").floor(),
+        allowed=nw.lit(None, dtype=nw.Float64),
+    )
