@@ -40,11 +40,11 @@ LEFT = ["ngay_ra", "ma_lk"]
 _FUND = EXAM_PRICE * 0.8
 
 
-def _trip(date: str, people: Sequence[str], *, hour: int = 8, **fields: Any) -> tuple[Row, ...]:
+def _trip(date: str, people: Sequence[str], **fields: Any) -> tuple[Row, ...]:
     """A visit of each of `people` on one morning, three minutes apart."""
     told: list[Row] = []
     for number, name in enumerate(people):
-        at = datetime.fromisoformat(f"{date} {hour:02}:05") + timedelta(minutes=3 * number)
+        at = datetime.fromisoformat(f"{date} 08:05") + timedelta(minutes=3 * number)
         told += [visit(at.isoformat(" "), patient_id=name, **fields), exam()]
     return tuple(told)
 
@@ -60,15 +60,16 @@ _BUS = ("P1", "P2", "P3", "P4", "P5")
     context="facility",
     title_vi="Nhóm thẻ nhiều lần khám cùng nhau",
     title_en="Cards that co-visit repeatedly",
-    reason_vi="Người thứ {observed} của một nhóm thẻ cùng đến một giờ trong cả ba lần khám liền nhau (từ {allowed}).",
-    reason_en="Number {observed} of cards that came in the same hour on three visits in a row (from {allowed} on).",
+    reason_vi="Người thứ {observed} của nhóm thẻ có cả ba lần khám liền nhau cùng ngày (thường đến {allowed}).",
+    reason_en="Number {observed} of cards whose last three visits were on the same days (up to {allowed} is usual).",
     legal_basis="ND90 Đ84-86; BLHS Đ215 k2",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_loai_kcb"),
     known_gaps=(
-        "Three visits in a row within thirty days, each in the same hour of the clock: groups that come every three "
-        "weeks, come apart or skip a trip are not seen. Care in cycles, stays and courses of treatment are passed "
-        "over, and so are arrivals without a clock. Families of five, schools and homes that come together look the "
-        "same; so do patients of one weekly clinic. The first four of a trip carry no sign."
+        "Three visits in a row within thirty days, four days or more apart, on the same days: groups that come every "
+        "three weeks or skip a trip are not seen. A group is told by being most of those who came back that often; in "
+        "a weekly clinic the patients of a day look the same, and so do schools and homes. Care in cycles, stays and "
+        "courses of treatment are passed over, and so are arrivals without a clock. The first four of a trip carry no "
+        "sign."
     ),
     examples=(
         hit("five cards, three times", *_trip("2025-03-03", _BUS), *_trip("2025-03-12", _BUS),
@@ -78,44 +79,54 @@ _BUS = ("P1", "P2", "P3", "P4", "P5")
                                      for row in _trip(date, _BUS[:4]))),
         clear("one of them was elsewhere between", *_trip("2025-03-03", _BUS), *_trip("2025-03-06", _BUS[4:]),
               *_trip("2025-03-12", _BUS), *_trip("2025-03-20", _BUS)),
-        clear("at another hour", *_trip("2025-03-03", _BUS), *_trip("2025-03-12", _BUS[:4]),
-              *_trip("2025-03-12", _BUS[4:], hour=14), *_trip("2025-03-20", _BUS)),
+        clear("one of them a day later", *_trip("2025-03-03", _BUS), *_trip("2025-03-12", _BUS[:4]),
+              *_trip("2025-03-13", _BUS[4:]), *_trip("2025-03-20", _BUS)),
+        clear("every day for an injection", *_trip("2025-03-18", _BUS), *_trip("2025-03-19", _BUS),
+              *_trip("2025-03-20", _BUS)),
+        clear("a crowd of which five have the same days",
+              *(row for n in range(6) for row in _trip(f"2025-03-{n + 1:02}", [f"C{n}"])), *_trip("2025-03-03", _BUS),
+              *_trip("2025-03-12", [*(f"C{n}" for n in range(6)), *_BUS]),
+              *_trip("2025-03-20", [*(f"C{n}" for n in range(6)), *_BUS])),
         clear("over half a year", *_trip("2025-01-03", _BUS), *_trip("2025-02-12", _BUS), *_trip("2025-03-20", _BUS)),
-        clear("the dialysis shift", *(row for date in ("2025-03-03", "2025-03-05", "2025-03-07")
+        clear("the dialysis patients of a day", *(row for date in ("2025-03-03", "2025-03-10", "2025-03-17")
                                        for row in _trip(date, _BUS, ma_benh_chinh="N18.5"))),
         not_evaluable("nobody named", visit(patient_id=None), exam()),
     ),
 )  # fmt: skip
 def companions(tables: ClaimTables) -> nw.LazyFrame[Any]:
-    """Visits of cards of which five and more shared this hour and the hours of their two visits before."""
+    """Visits of cards of which five and more share the days of this visit and of their two before it."""
     known = facts("FAC-05")
     arrived = nw.col("ngay_vao")
-    visits = tables.encounter.select(*KEY, "patient_id", "ngay_vao", "ma_loai_kcb", "ma_benh_chinh", "t_bhtt").filter(
+    columns = ("patient_id", "ngay_vao", "ma_loai_kcb", "ma_benh_chinh", "t_bhtt")
+    visits = tables.encounter.select(*KEY, *columns).filter(
         care_type().is_in(known.care),
         ~clockless(arrived),
         ~nw.col("patient_id").is_null(),
         ~icd_in("ma_benh_chinh", CYCLIC),
     )
-    trips = ["now", "before", "first"]
-    slot = nw.col("now")
-    earlier = (
-        visits.with_columns(now=arrived.dt.truncate("1h"))
+    date = nw.col("date")
+    returns = (
+        visits.with_columns(date=day(arrived))
         .with_columns(
-            before=slot.shift(1).over(*WHO, order_by=ARRIVED),
-            first=slot.shift(known.co_visits - 1).over(*WHO, order_by=ARRIVED),
+            before=date.shift(1).over(*WHO, order_by=ARRIVED),
+            first=date.shift(2).over(*WHO, order_by=ARRIVED),
         )
         .filter(
-            days_between(nw.col("first"), slot) <= WINDOW,
-            day(nw.col("first")) < day(nw.col("before")),
-            day(nw.col("before")) < day(slot),
+            days_between(nw.col("first"), date) <= WINDOW,
+            days_between(nw.col("before"), date) >= known.apart,
+            days_between(nw.col("first"), nw.col("before")) >= known.apart,
         )
-        .with_columns(number=nw.col("ma_lk").cum_count().over("ma_cskcb", *trips, order_by=ARRIVED))
+        # who comes back often comes on days of his own: only where most of them share theirs it is a group
+        .with_columns(
+            number=nw.col("ma_lk").cum_count().over("ma_cskcb", "date", "before", "first", order_by=ARRIVED),
+            everybody=nw.col("ma_lk").cum_count().over("ma_cskcb", "date", order_by=ARRIVED),
+        )
     )
     return encounter_hits(
-        earlier.filter(nw.col("number") >= known.size),
+        returns.filter(nw.col("number") >= known.size, nw.col("number") > nw.col("everybody") * known.share),
         amount=money("t_bhtt"),
         observed=nw.col("number"),
-        allowed=nw.lit(float(known.size)),
+        allowed=nw.lit(float(known.size - 1)),
     )
 
 
