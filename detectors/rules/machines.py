@@ -89,7 +89,7 @@ def machine_missing(tables: ClaimTables) -> nw.LazyFrame[Any]:
 
 @rule(
     id="MCH-02",
-    version=1,
+    version=2,
     scheme="MACHINE_UNAVAILABLE",
     severity="deny",
     title_vi="Mã máy không có trong danh mục máy",
@@ -102,7 +102,7 @@ def machine_missing(tables: ClaimTables) -> nw.LazyFrame[Any]:
     known_gaps=(
         "Facilities without a single row in the machine catalogue and services sent to another facility (….K.XXXXX) "
         "are passed over. A machine that was replaced and whose list came late looks the same. A blank code is "
-        "MCH-01's."
+        "MCH-01's, a day between two periods of a machine MCH-05's."
     ),
     examples=(
         hit("an unlisted machine", _machine(), visit(), service(ma_may="SH.1.01001.119"), amount=_FUND),
@@ -118,10 +118,58 @@ def machine_missing(tables: ClaimTables) -> nw.LazyFrame[Any]:
         not_evaluable("no order time", _machine(), visit(), service(ma_may="X", ngay_yl=None, ngay_th_yl=None)),
     ),
 )
-def machine_notlisted(tables: ClaimTables) -> nw.LazyFrame[Any]:
-    """Paid services on a machine that the facility's list does not hold on the day."""
+def machine_not_listed(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid services on a machine that the facility's list does not hold on the day, outside its known breaks."""
+    return _unlisted(tables, facts("MCH-02").outside, broken=False)
+
+
+@rule(
+    id="MCH-05",
+    version=1,
+    scheme="MACHINE_UNAVAILABLE",
+    severity="deny",
+    title_vi="Dịch vụ trong thời gian máy hỏng",
+    title_en="Service during declared downtime",
+    reason_vi="{observed} mã máy trên dòng đang trong khoảng ngừng hoạt động theo danh mục máy.",
+    reason_en="{observed} machines named on the line were out of service on the day, by the machine catalogue.",
+    legal_basis="ND188 Đ22; hợp đồng khám, chữa bệnh BHYT",
+    needs=("service_line.ngay_yl",),
+    catalogues=("machines",),
+    known_gaps=(
+        "The catalogue tells downtime as a break between two periods of a machine: a list that was sent late leaves "
+        "such a break too, and a machine that never came back is MCH-02's. Services sent to another facility "
+        "(….K.XXXXX) are passed over."
+    ),
+    examples=(
+        hit(
+            "out of service in March",
+            _machine(valid_to="2025-02-28"),
+            _machine(valid_from="2025-04-01"),
+            visit(),
+            service(ma_may=_OWN),
+            amount=_FUND,
+        ),
+        clear(
+            "repaired the day before",
+            _machine(valid_to="2025-02-28"),
+            _machine(valid_from="2025-03-10"),
+            visit(),
+            service(ma_may=_OWN),
+        ),
+        clear("gone for good", _machine(valid_to="2025-02-28"), visit(), service(ma_may=_OWN)),
+        clear("never listed", _machine(), visit(), service(ma_may="SH.1.01001.119")),
+        not_evaluable("no order time", _machine(), visit(), service(ma_may="X", ngay_yl=None, ngay_th_yl=None)),
+    ),
+)
+def machine_out_of_service(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid services on a machine on a day between two of its periods in the facility's list."""
+    return _unlisted(tables, facts("MCH-05").outside, broken=True)
+
+
+def _unlisted(tables: ClaimTables, outside: str, *, broken: bool) -> nw.LazyFrame[Any]:
+    """Signs on lines whose machine the list does not hold on the day: with `broken` between two periods, else not."""
     machines = catalogue(tables, "machines")
-    done = _on_machine(tables).filter(~_sent_out(facts("MCH-02").outside), ~nw.col("date").is_null())
+    done = _on_machine(tables).filter(~_sent_out(outside), ~nw.col("date").is_null())
     where = ["ma_cskcb", "codes", "date"]
     done = done.with_columns(codes=nw.col("ma_may"))
     machine = nw.col("ma_may")
@@ -135,9 +183,18 @@ def machine_notlisted(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .filter(machine != "")
         .unique([*where, "ma_may"])
     )
+    spans = (
+        machines.select("ma_may", "ma_cskcb", "valid_from", "valid_to")
+        .group_by("ma_may", "ma_cskcb")
+        .agg(first_end=nw.col("valid_to").min(), last_start=nw.col("valid_from").max())
+    )
+    date = nw.col("date").cast(nw.Date)
+    between = ((nw.col("first_end") < date) & (nw.col("last_start") > date)).fill_null(value=False)
     missing = (
         as_of(named, machines, on=("ma_may", "ma_cskcb"), day="date", take=("valid_from",), prefix="held_")
         .filter(nw.col("held_valid_from").is_null())
+        .join(spans, on=["ma_may", "ma_cskcb"], how="left")
+        .filter(between if broken else ~between)
         .group_by(*where)
         .agg(machines=nw.len())
     )
