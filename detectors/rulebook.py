@@ -18,9 +18,11 @@ import polars as pl
 from data.schema import ENCOUNTER_KEY
 from detectors import base
 from detectors.base import HIT_COLUMNS, RuleRun
+from detectors.early import few, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import date
 
     from data.schema import ClaimTables
     from detectors.base import Example, Rule
@@ -91,31 +93,41 @@ def run_rules(
     needed = sorted({*also, *(field for rule in active for field in rule.needs)})
 
     blank_frames = _blank_queries(tables, needed)
-    read, lined, *rest = _collect(
-        [_read(tables), _lined(tables), *blank_frames, *(rule.find(tables) for rule in active)]
-    )
-    flagged, found = rest[: len(blank_frames)], rest[len(blank_frames) :]
+    first = [_read(tables), _lined(tables), *blank_frames]
+    found: list[pl.DataFrame | None]
+    if (at_hand := few(tables)) is not None:
+        read, lined, *flagged = _collect(first)
+        found = [rows_of(rule.find(at_hand)) for rule in active]
+    else:
+        read, lined, *rest = _collect([*first, *(rule.find(tables) for rule in active)])
+        flagged, found = rest[: len(blank_frames)], list(rest[len(blank_frames) :])
     blanks = _without_lines(_blanks(read, flagged), read, lined, needed)
 
+    nothing = pl.DataFrame(schema=dict(SIGN_COLUMNS))
     hits: list[pl.DataFrame] = []
     vague: dict[str, pl.Series] = {}
+    in_force: dict[tuple[date | None, date | None], pl.Series] = {}
     runs = {ref: RuleRun(rule=ref, hit=0, clear=0, not_evaluable=read.height, reason=why) for ref, why in aside.items()}
     for rule, rows in zip(active, found, strict=True):
-        applies = _in_force(rule, read)
+        period = (rule.valid_from, rule.valid_to)
+        if period not in in_force:
+            in_force[period] = _in_force(rule, read)
+        applies = in_force[period]
         if off and (where := off.get(rule.id)):
-            applies &= ~read["province"].is_in(list(where)).fill_null(value=False)
-        signs = _signs(rule, rows).join(read.filter(applies), on=KEY, how="semi")
-        sure = signs.select(KEY).unique()
+            applies = applies & ~read["province"].is_in(list(where)).fill_null(value=False)
+        signs = nothing if rows is None else _signs(rule, rows).join(read.filter(applies), on=KEY, how="semi")
+        sure = signs.select(KEY).unique() if signs.height else nothing
         missing = _missing(rule, blanks, applies, sure)
         unsure = int(missing.sum()) if missing is not None else 0
         if missing is not None and unsure:
             vague[rule.ref] = missing
-        hits.append(signs)
+        if signs.height:
+            hits.append(signs)
         runs[rule.ref] = RuleRun(
             rule=rule.ref, hit=sure.height, clear=read.height - sure.height - unsure, not_evaluable=unsure
         )
     return RuleResults(
-        hits=pl.concat([pl.DataFrame(schema=dict(SIGN_COLUMNS)), *hits]),
+        hits=pl.concat([nothing, *hits]),
         runs=tuple(runs[rule.ref] for rule in chosen),
         blanks=blanks,
         vague=pl.DataFrame(vague),
