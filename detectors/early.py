@@ -52,7 +52,7 @@ class Never(nw.Expr):
 def never(column: str) -> nw.Expr:
     """A condition that no row of a frame with `column` meets."""
     false = nw.col(column).is_null() & nw.lit(value=False)  # a bare literal may not stand alone in a filter
-    return Never(*cast("Any", false)._nodes)
+    return Never(*cast("Any", false)._nodes)  # noqa: SLF001 - the same steps under another name
 
 
 class Few(nw.LazyFrame[Any]):
@@ -90,39 +90,40 @@ class Few(nw.LazyFrame[Any]):
             self._kept[name] = Few.of(_rows(step()))
         return self._kept[name]
 
-    def _later(self, step: Any, *args: Any, none: bool | None = None, **named: Any) -> Any:
+    def later(self, step: Any, *args: Any, none: bool | None = None, **named: Any) -> Any:
+        """The frame after `step`, which is taken when somebody asks for its rows or columns."""
         return Few(lambda: _behind(step(self, *args, **named)), none=self.none if none is None else none)
 
     # steps that keep an empty frame empty
 
     def with_columns(self, *exprs: Any, **named_exprs: Any) -> Any:
         """As Narwhals, later."""
-        return self._later(_Lazy.with_columns, *exprs, **named_exprs)
+        return self.later(_Lazy.with_columns, *exprs, **named_exprs)
 
     def select(self, *exprs: Any, **named_exprs: Any) -> Any:
         """As Narwhals, later. A column by its name means rows; sums alone give a row even of nothing."""
         rows = any(isinstance(e, str) for e in _flat(exprs))
-        return self._later(_Lazy.select, *exprs, none=self.none and rows, **named_exprs)
+        return self.later(_Lazy.select, *exprs, none=self.none and rows, **named_exprs)
 
     def unique(self, *args: Any, **named: Any) -> Any:
         """As Narwhals, later."""
-        return self._later(_Lazy.unique, *args, **named)
+        return self.later(_Lazy.unique, *args, **named)
 
     def drop(self, *args: Any, **named: Any) -> Any:
         """As Narwhals, later."""
-        return self._later(_Lazy.drop, *args, **named)
+        return self.later(_Lazy.drop, *args, **named)
 
     def rename(self, *args: Any, **named: Any) -> Any:
         """As Narwhals, later."""
-        return self._later(_Lazy.rename, *args, **named)
+        return self.later(_Lazy.rename, *args, **named)
 
     def sort(self, *args: Any, **named: Any) -> Any:
         """As Narwhals, later."""
-        return self._later(_Lazy.sort, *args, **named)
+        return self.later(_Lazy.sort, *args, **named)
 
     def explode(self, *args: Any, **named: Any) -> Any:
         """As Narwhals, later."""
-        return self._later(_Lazy.explode, *args, **named)
+        return self.later(_Lazy.explode, *args, **named)
 
     def group_by(self, *keys: Any, drop_null_keys: bool = False) -> Any:
         """As Narwhals, later."""
@@ -133,19 +134,19 @@ class Few(nw.LazyFrame[Any]):
     def filter(self, *predicates: Any, **constraints: Any) -> Any:
         """As Narwhals, at once."""
         if self.none or any(isinstance(p, Never) for p in _flat(predicates)):
-            return self._later(_Lazy.filter, *predicates, none=True, **constraints)
+            return self.later(_Lazy.filter, *predicates, none=True, **constraints)
         return Few.of(_rows(super().filter(*predicates, **constraints)))
 
     def join(self, other: Any, on: Any = None, how: Any = "inner", **named: Any) -> Any:
         """As Narwhals; at once where it may leave nothing."""
         lacks = isinstance(other, Few) and other.none
         if (self.none and how in ("inner", "semi", "left", "anti")) or (lacks and how in ("inner", "semi")):
-            return self._later(_Lazy.join, other, on, how, none=True, **named)
+            return self.later(_Lazy.join, other, on, how, none=True, **named)
         if lacks and how == "anti":
             return self
         if how in ("inner", "semi", "anti"):
-            return Few.of(_rows(super().join(other, on, how, **named)))
-        return self._later(_Lazy.join, other, on, how, none=False, **named)
+            return Few.of(_rows(_Lazy.join(self, other, on, how, **named)))
+        return self.later(_Lazy.join, other, on, how, none=False, **named)
 
 
 class _Groups:
@@ -162,7 +163,7 @@ class _Groups:
         def step(rows: Few) -> Any:
             return _Lazy.group_by(rows, *self._keys, drop_null_keys=self._drop).agg(*aggs, **named)
 
-        return cast("Any", self._rows)._later(step)
+        return cast("Few", self._rows.later(step))
 
 
 def _flat(exprs: Iterable[Any]) -> Iterable[Any]:
@@ -174,7 +175,7 @@ def _flat(exprs: Iterable[Any]) -> Iterable[Any]:
 
 
 def _behind(frame: nw.LazyFrame[Any]) -> Any:
-    return cast("Any", frame)._compliant_frame
+    return cast("Any", frame)._compliant_frame  # noqa: SLF001 - Narwhals has no public name for it
 
 
 def _rows(frame: nw.LazyFrame[Any]) -> pl.DataFrame:

@@ -174,7 +174,10 @@ def catalogue(tables: ClaimTables, name: str) -> nw.LazyFrame[Any]:
 
 def lines(tables: ClaimTables, which: Sequence[LineTable], *columns: str) -> nw.LazyFrame[Any]:
     """Lines of the tables in `which` one under the other: their key (with `line_table`) and `columns`."""
-    parts = [_of_table(getattr(tables, name), name).select(*ENCOUNTER_KEY, "line_table", "row_no", *columns) for name in which]
+    parts = [
+        _of_table(getattr(tables, name), name).select(*ENCOUNTER_KEY, "line_table", "row_no", *columns)
+        for name in which
+    ]
     return parts[0] if len(parts) == 1 else nw.concat(parts)
 
 

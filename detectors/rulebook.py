@@ -94,13 +94,13 @@ def run_rules(
 
     blank_frames = _blank_queries(tables, needed)
     first = [_read(tables), _lined(tables), *blank_frames]
-    found: list[pl.DataFrame | None]
+    found: Sequence[pl.DataFrame | None]
     if (at_hand := few(tables)) is not None:
         read, lined, *flagged = _collect(first)
         found = [rows_of(rule.find(at_hand)) for rule in active]
     else:
         read, lined, *rest = _collect([*first, *(rule.find(tables) for rule in active)])
-        flagged, found = rest[: len(blank_frames)], list(rest[len(blank_frames) :])
+        flagged, found = rest[: len(blank_frames)], rest[len(blank_frames) :]
     blanks = _without_lines(_blanks(read, flagged), read, lined, needed)
 
     nothing = pl.DataFrame(schema=dict(SIGN_COLUMNS))
