@@ -131,6 +131,14 @@ def test_an_unreadable_claim_is_refused_by_field(client: TestClient, records: An
     assert "t_bhtt" in answer.json()["detail"]
 
 
+def test_a_claim_sent_twice_in_one_request_is_refused_by_name(client: TestClient, records: Any, nightly: Any) -> None:
+    first, second = of_interest(nightly)[:2]
+    body = [records[key].tables for key in (first, second, first)]
+    answer = client.post("/api/v1/score", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_claims")
+    assert ":".join(first) in answer.json()["detail"]
+
+
 def test_scoring_stores_nothing(client: TestClient, pipeline: Pipeline, records: Any, nightly: Any) -> None:
     before = Lake(pipeline.lake.root, clock=now).snapshot()
     claims_of(client.post("/api/v1/score", json=[records[of_interest(nightly)[0]].tables]))
