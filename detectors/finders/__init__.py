@@ -1,0 +1,1 @@
+"""Detectors that name lines and money."""
