@@ -2,7 +2,8 @@
 
 An item needs only one reason: the best of all diagnoses of the claim, main or other, counts. The estimate is the most
 the share may be, not the likeliest: a diagnosis seen a few times justifies everything, one never seen too. Age, sex,
-department and facility rank can only excuse, and so can a diagnosis of the patient's past year.
+department and facility rank can only excuse, and so can a lasting diagnosis of the patient's past, if it is known to
+go with the item: everybody had something rare once.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ COMMON = 0.3  # an item that so many get whatever they have says nothing of thei
 UNLIKELY = 0.03  # the most that the item's share may be with the best diagnosis
 LIFT = 0.4  # ... and with it in comparison with all claims: an item that is rare with every disease says nothing
 DOUBT = 1.5  # unseen claims with the item that each diagnosis is granted: with n seen, a share of 1.5 / n is possible
+MIN_GIVEN = 3  # claims with the item that make an earlier diagnosis a reason for it
 FACETS = ("sex", "age_band", "department", "rank")
 FACET_PRIOR = 50.0  # claims: a department or age band seen so often counts for half against all
 MAX_EXCUSE = 10.0
@@ -120,18 +122,17 @@ class Justification:
             self.items.select("item", "care", "overall"), on=["item", "care"], how="inner"
         )
         left = asked.with_columns(self.shares(asked, own=own)).filter(_odd(pl.col("share")))
-        others = pl.concat(
-            [
-                main.select("c", diagnosis="more")
-                .join(left.select("c").unique(), on="c", how="semi")
-                .explode("diagnosis", empty_as_null=False),
-                earlier.select("c", "diagnosis"),
-            ]
-        ).drop_nulls()
         # the odd ones are few: only for them are the other diagnoses looked up
-        more = left.select("c", "item", "care").join(others.unique(), on="c", how="inner")
+        others = main.select("c", diagnosis="more").explode("diagnosis", empty_as_null=False).drop_nulls()
+        more = left.select("c", "item", "care").join(others, on="c", how="inner")
+        past = left.select("c", "item", "care").join(earlier, on="c", how="inner")
         best = (
-            more.with_columns(self.shares(more, own=own))
+            pl.concat(
+                [
+                    more.with_columns(self.shares(more, own=own)).select("c", "item", "share"),
+                    past.with_columns(self.shares(past, own=own, doubt=0.0)).select("c", "item", "share"),
+                ]
+            )
             .group_by("c", "item")
             .agg(pl.col("share").max().alias("other"))
         )
@@ -162,8 +163,11 @@ class Justification:
         found = asked.with_columns(self.shares(asked, own=False)).group_by("c", "item").agg(pl.col("share").max())
         return given.join(found, on=["c", "item"], how="left").with_columns(pl.col("share").fill_null(1.0))
 
-    def shares(self, asked: pl.DataFrame, *, own: bool) -> list[pl.Series]:
-        """For rows with `item`, `care`, `diagnosis`: `share`, the most it may be, and `seen`, the claims behind it."""
+    def shares(self, asked: pl.DataFrame, *, own: bool, doubt: float = DOUBT) -> list[pl.Series]:
+        """For rows with `item`, `care`, `diagnosis`: `share`, the most it may be, and `seen`, the claims behind it.
+
+        Without `doubt` it is the share that was seen, 0 where hardly any claim had the item.
+        """
         less = 1 if own else 0
         found = asked.select("item", "care", "diagnosis").join(
             self.pairs, on=["item", "care", "diagnosis"], how="left", maintain_order="left"
@@ -172,7 +176,9 @@ class Justification:
             given=(pl.col("given").fill_null(0) - less).clip(0),
             seen=(pl.col("seen").fill_null(0) - less).clip(0).cast(pl.Int64),
         )
-        share = ((pl.col("given") + DOUBT) / (pl.col("seen") + DOUBT)).round_sig_figs(9)
+        share = ((pl.col("given") + doubt) / (pl.col("seen") + doubt)).round_sig_figs(9)
+        if not doubt:
+            share = pl.when(pl.col("given") >= MIN_GIVEN).then(share).otherwise(0.0)
         known = found.select(share.alias("share"), "seen")
         return [known["share"], known["seen"]]
 

@@ -49,6 +49,7 @@ QUANTITY_TIMES, PRICE_TIMES, SUPPLY_TIMES = 1.2, 1.5, 1.2  # beyond the 99th per
 ONE = 1000  # thousandths: an excess below one unit is nothing
 COUNT_ABOVE = 2  # items beyond the 99th percentile of the count
 MANY_DRUGS, MANY_TESTS = 2, 3  # different items without indication: from here on it is a habit of giving much
+LASTING = 2  # earlier claims with a diagnosis that make it a lasting one: a cold last spring explains nothing today
 IN_HAND_DAYS = 120  # drugs ordered before that are used up: the longest lawful supply is 90 days
 MIN_OVERLAP = 7.0  # days still in hand: a patient may come a few days early
 STAYS = (0, 1, 2, 3, 5, 8, 12, 20)  # nights from which a stay counts as longer
@@ -447,7 +448,7 @@ def _surprise(claims: pl.DataFrame, given: pl.DataFrame, odd: pl.DataFrame) -> p
 
 
 def _earlier_diagnoses(tables: ClaimTables, claims: pl.DataFrame, odd: pl.DataFrame) -> pl.DataFrame:
-    """Diagnoses of the past year of the patients whose claims have something odd: `c`, `diagnosis`."""
+    """Lasting diagnoses of the past year of the patients whose claims have something odd: `c`, `diagnosis`."""
     asked = claims.join(odd.select("c").unique(), on="c", how="semi").select(*CLAIM, "c", "diagnoses")
     people = native(tables.encounter.select(*CLAIM, "patient_id")).join(asked, on=CLAIM, how="semi")
     named: list[str] = people["patient_id"].drop_nulls().unique().sort().to_list()
@@ -463,7 +464,10 @@ def _earlier_diagnoses(tables: ClaimTables, claims: pl.DataFrame, odd: pl.DataFr
         .select("c", diagnosis="diagnoses")
         .explode("diagnosis", empty_as_null=False)
         .drop_nulls()
-        .unique()
+        .group_by("c", "diagnosis")
+        .len()
+        .filter(pl.col("len") >= LASTING)
+        .select("c", "diagnosis")
     )
 
 
