@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 MIN_ITEM = 30  # claims of training with the item, in or out of hospital; below this nothing is known of it
 COMMON = 0.3  # an item that so many get whatever they have says nothing of their disease
-UNLIKELY = 0.03  # the most that the item's share may be with the best diagnosis
-LIFT = 0.4  # ... and with it in comparison with all claims: an item that is rare with every disease says nothing
+UNLIKELY = 0.05  # the most that the item's share may be with the best diagnosis
+LIFT = 0.5  # ... and with it in comparison with all claims: an item that is rare with every disease says nothing
 DOUBT = 1.5  # unseen claims with the item that each diagnosis is granted: with n seen, a share of 1.5 / n is possible
 MIN_GIVEN = 3  # claims with the item that make an earlier diagnosis a reason for it
 FACETS = ("sex", "age_band", "department", "rank")

@@ -42,8 +42,12 @@ class Usual:
         ladder: tuple[tuple[str, ...], ...],
         pool: tuple[str, ...],
         usual: float = USUAL,
+        least: int = MIN_GROUP,
     ) -> Self:
-        """Learn from `rows`: text columns of the ladder and the pool, and `x`, above 0; `usual` is a quantile."""
+        """Learn from `rows`: text columns of the ladder and the pool, and `x`, above 0.
+
+        `usual` is the quantile that is called usual, `least` the members a group needs.
+        """
         rows = rows.filter(pl.col("x").is_finite() & (pl.col("x") > 0))
         groups = tuple(
             rows.group_by(level)
@@ -52,7 +56,7 @@ class Usual:
                 pl.col("x").quantile(usual, "higher").alias("usual"),
                 pl.col("x").quantile(HIGH, "higher").alias("high"),
             )
-            .filter(pl.col("members") >= MIN_GROUP)
+            .filter(pl.col("members") >= least)
             .sort(level)
             for level in ladder
         )

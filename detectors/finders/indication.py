@@ -43,7 +43,7 @@ FINDINGS: Mapping[str, pl.DataType] = {
     "peer_n": pl.Int64(),
 }
 
-MIN_STRENGTH = 0.2  # a tail of 1 in 40: below it the honest ones are too many
+MIN_STRENGTH = 0.3  # a tail of 1 in 80: below it the honest ones are too many
 MIN_PEERS = 500  # claims with a kind of item: fewer cannot tell one in a thousand
 QUANTITY_TIMES, PRICE_TIMES, SUPPLY_TIMES = 1.2, 1.5, 1.2  # beyond the 99th percentile: a little above is nothing
 ONE = 1000  # thousandths: an excess below one unit is nothing
@@ -167,8 +167,15 @@ class Indication:
                     ("kind", "care_type", "icd_letter", "stay"),
                 ),
                 pool=("kind", "care"),
+                least=50,
             ),
-            "dear_product": Usual.fit(_prices(lines), ladder=(("product",),), pool=("all",), usual=0.5),
+            "dear_product": Usual.fit(
+                _prices(claims, lines),
+                # what the facility itself used to hand out comes first: a new dear product shows against it
+                ladder=(("ma_cskcb", "product"), ("product",)),
+                pool=("all",),
+                usual=0.5,
+            ),
         }
         in_hand = self._in_hand(tables, claims, lines)
         self._tails["overlap"] = TailReference.fit(in_hand["left"].to_numpy())
@@ -187,7 +194,7 @@ class Indication:
             self._days_supply(claims, lines),
             self._overlaps(tables, claims, lines),
             self._many(claims, lines, given),
-            self._dear(lines),
+            self._dear(claims, lines),
         ]
         columns = [name for name in FINDINGS if name not in CLAIM]
         whole = pl.concat([part.select("c", *(pl.col(n).cast(FINDINGS[n]) for n in columns)) for part in found])
@@ -368,8 +375,8 @@ class Indication:
 
     # --- a dearer product
 
-    def _dear(self, lines: pl.DataFrame) -> pl.DataFrame:
-        above = self._usual["dear_product"].above(_prices(lines), times=PRICE_TIMES)
+    def _dear(self, claims: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+        above = self._usual["dear_product"].above(_prices(claims, lines), times=PRICE_TIMES)
         return above.with_columns(
             pattern=pl.lit("dear_product"),
             scheme=pl.lit("HIGH_COST_DRUG_SHIFT"),
@@ -552,10 +559,12 @@ def _counts(claims: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _prices(lines: pl.DataFrame) -> pl.DataFrame:
+def _prices(claims: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     """Drug lines with their unit price."""
-    drugs = lines.filter(pl.col("kind") == DRUG, pl.col("price") > 0)
-    return drugs.select("c", "line_table", "row_no", "item", "fund", "product", x="price", all=pl.lit("all"))
+    drugs = lines.filter(pl.col("kind") == DRUG, pl.col("price") > 0).join(
+        claims.select("c", "ma_cskcb"), on="c", how="inner"
+    )
+    return drugs.select("c", "line_table", "row_no", "item", "fund", "ma_cskcb", "product", x="price", all=pl.lit("all"))
 
 
 FINDER = Indication
