@@ -24,8 +24,8 @@ DRUG, LAB, IMAGING, PROCEDURE, SUPPLY = 1, 2, 3, 4, 5
 """Kinds of items."""
 
 _KINDS: Mapping[int, str] = {DRUG: "drug", LAB: "lab", IMAGING: "imaging", PROCEDURE: "surgery", SUPPLY: "supply"}
-_SAME = ("ma_thuoc", "ham_luong", "duong_dung", "don_vi_tinh")
-"""What two brands of one drug have in common."""
+_SAME = ("ham_luong", "duong_dung", "don_vi_tinh")
+"""What two brands of one entry of the drug list have in common."""
 _DIAGNOSIS = r"^[A-Z]\d\d"
 
 
@@ -76,6 +76,12 @@ MATRIX_COLUMNS: tuple[str, ...] = (
 """Columns of the encounter matrix that `claims_of` reads."""
 
 
+def _entry() -> pl.Expr:
+    """The drug list's entry that MA_THUOC begins with: 40.493 of 40.493.1."""
+    code = pl.col("ma_thuoc").fill_null("").str.strip_chars()
+    return pl.coalesce(code.str.extract(r"^(\d+\.\d+)"), code)
+
+
 def _three() -> pl.Expr:
     return pl.element().filter(pl.element().str.contains(_DIAGNOSIS)).str.slice(0, 3)
 
@@ -90,7 +96,7 @@ def lines_of(tables: ClaimTables, claims: pl.DataFrame) -> pl.DataFrame:
     drugs = native(
         with_supply(
             tables.drug_line.select(
-                *CLAIM, "row_no", "ma_nhom", "so_luong", "t_bhtt", "lieu_dung", "ngay_yl", "don_gia", *_SAME
+                *CLAIM, "row_no", "ma_nhom", "so_luong", "t_bhtt", "lieu_dung", "ngay_yl", "ma_thuoc", "don_gia", *_SAME
             )
         )
     )
@@ -121,7 +127,7 @@ def _items(
             pl.col("supply").round_sig_figs(9),
             pl.col("ngay_yl").alias("ordered"),
             pl.col("don_gia").cast(pl.Float64).alias("price"),
-            pl.concat_str([pl.col(name).fill_null("").str.strip_chars() for name in _SAME], separator="|")
+            pl.concat_str(_entry(), *(pl.col(name).fill_null("").str.strip_chars() for name in _SAME), separator="|")
             .str.to_uppercase()
             .alias("product"),
         ]

@@ -55,7 +55,7 @@ MIN_OVERLAP = 7.0  # days still in hand: a patient may come a few days early
 STAYS = (0, 1, 2, 3, 5, 8, 12, 20)  # nights from which a stay counts as longer
 
 _COUNTED = (DRUG, LAB, IMAGING, PROCEDURE)
-_UNINDICATED = {DRUG: "drug", LAB: "test", IMAGING: "imaging", PROCEDURE: "service"}
+_UNINDICATED = {DRUG: "drug", LAB: "test", IMAGING: "imaging", PROCEDURE: "service", SUPPLY: "supply"}
 _OVERCOUNT = {DRUG: "OVER_DRUG_POLY", LAB: "OVER_TEST", IMAGING: "OVER_IMAGING", PROCEDURE: "DIAG_SERVICE_MISMATCH"}
 
 
@@ -99,6 +99,8 @@ class Indication:
         "hồ sơ cùng chẩn đoán có làm, so với {allowed}% mọi hồ sơ; quỹ chi {amount}",
         "unindicated_service": "{item}: không chẩn đoán nào của hồ sơ giải thích dịch vụ này; nhiều nhất {observed}% "
         "hồ sơ cùng chẩn đoán có làm, so với {allowed}% mọi hồ sơ; quỹ chi {amount}",
+        "unindicated_supply": "{item}: không chẩn đoán nào của hồ sơ giải thích vật tư này; nhiều nhất {observed}% "
+        "hồ sơ cùng chẩn đoán có dùng, so với {allowed}% mọi hồ sơ; quỹ chi {amount}",
         "quantity": "{item}: số lượng {observed}, trong khi 90% của {n} hồ sơ cùng nhóm không quá {allowed}; phần vượt "
         "quỹ chi {amount}",
         "days_supply": "{item}: cấp đủ dùng {observed} ngày, trong khi 90% của {n} lượt cùng nhóm không quá {allowed} "
@@ -118,6 +120,8 @@ class Indication:
         "unindicated_imaging": "{item}: no diagnosis of the claim explains this study; at most {observed}% of claims "
         "with the same diagnosis have it, against {allowed}% of all; the fund pays {amount}",
         "unindicated_service": "{item}: no diagnosis of the claim explains this service; at most {observed}% of claims "
+        "with the same diagnosis have it, against {allowed}% of all; the fund pays {amount}",
+        "unindicated_supply": "{item}: no diagnosis of the claim explains this supply; at most {observed}% of claims "
         "with the same diagnosis have it, against {allowed}% of all; the fund pays {amount}",
         "quantity": "{item}: a quantity of {observed}, where 90% of {n} claims of its group have no more than "
         "{allowed}; for what is above the fund pays {amount}",
@@ -210,7 +214,7 @@ class Indication:
 
     def _odd(self, tables: ClaimTables, claims: pl.DataFrame, given: pl.DataFrame, *, own: bool) -> pl.DataFrame:
         assert self._justification is not None
-        asked = given.filter(pl.col("kind") != SUPPLY).select("c", "item")
+        asked = given.select("c", "item")
         nothing = pl.DataFrame(schema={"c": pl.UInt32(), "diagnosis": pl.String()})
         first = self._justification.unindicated(claims, asked, nothing, own=own)
         past = _earlier_diagnoses(tables, claims, first)
@@ -241,6 +245,8 @@ class Indication:
             .then(tests)
             .when(kind == IMAGING)
             .then(pl.lit("OVER_IMAGING"))
+            .when(kind == SUPPLY)
+            .then(pl.lit("SUPPLY_WITHOUT_PROCEDURE"))
             .otherwise(pl.lit("DIAG_SERVICE_MISMATCH"))
         )
         words = {code: f"unindicated_{word}" for code, word in _UNINDICATED.items()}
@@ -442,8 +448,7 @@ def _surprise(claims: pl.DataFrame, given: pl.DataFrame, odd: pl.DataFrame) -> p
     """One row a claim and kind of item: the summed surprise of its odd items (whole thousandths), and its peers."""
     each = odd.select("c", "item", (-pl.col("share").log10() * 1000).round().cast(pl.Int64).alias("surprise"))
     return (
-        given.filter(pl.col("kind") != SUPPLY)
-        .join(each, on=["c", "item"], how="left")
+        given.join(each, on=["c", "item"], how="left")
         .group_by("c", "kind")
         .agg(pl.col("surprise").sum(), pl.col("surprise").count().alias("odd_items"))
         .join(claims.select("c", "care", "rank"), on="c", how="left")
