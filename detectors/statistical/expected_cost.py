@@ -14,7 +14,7 @@ not teach its own norm: its claims are expected by models that were learned with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -243,7 +243,7 @@ class ExpectedCost:
                 encoding=encoding,
                 centre=centre,
                 habits=_learn_habits(x, above > 0),
-                without=self._without(x, group, cost, limit, lambda d, y: booster(loss="poisson", **shape).fit(d, y)),
+                without=self._without(x, group, cost, limit, booster(loss="poisson", **shape)),
             )
 
     def _without(
@@ -252,20 +252,24 @@ class ExpectedCost:
         group: CostGroup,
         cost: NDArray[np.float64],
         limit: NDArray[np.float64],
-        grow: Callable[[NDArray[np.float64], NDArray[np.float64]], Any],
+        learner: Any,
     ) -> tuple[_MeanModel, ...]:
         """The mean learned without each fold of facilities, and last from all, for facilities not seen here."""
         fold = _fold_of(x, self._folds)
         models: list[_MeanModel] = []
         for number in range(FOLDS + 1 if self._folds else 1):
             taught = (fold != number) | (not self._folds)  # no facility is in the last fold
-            rows, own, cut = x.filter(pl.Series(taught)), cost[taught], np.minimum(cost / _THOUSAND, 2.0 * limit)[taught]
+            rows, own, cut = (
+                x.filter(pl.Series(taught)),
+                cost[taught],
+                np.minimum(cost / _THOUSAND, 2.0 * limit)[taught],
+            )
             if not (own > 0).any():
                 return ()
             encoding, centre = _learn_encoding(rows, np.log1p(own / _THOUSAND))
             design = _design(rows, group, encoding, centre)
             design[:, np.isnan(design).all(axis=0)] = 0.0
-            mean = TreeEnsemble.from_boosting(grow(design, cut))
+            mean = TreeEnsemble.from_boosting(learner.fit(design, cut))
             expected = np.exp(np.minimum(mean.predict(design), 20.0)) * _THOUSAND
             models.append(_MeanModel(mean, encoding, centre, float(own.sum() / expected.sum())))
         return tuple(models)
@@ -462,7 +466,7 @@ def _folds(x: pl.DataFrame) -> dict[str, int]:
 
 
 def _fold_of(x: pl.DataFrame, folds: Mapping[str, int]) -> NDArray[np.int64]:
-    """The fold of each row's facility; the last model, of all, for those that were not seen or are too few to divide."""
+    """The fold of each row's facility; of one not seen the last, whose model learned from all."""
     if not folds:
         return np.zeros(x.height, dtype=np.int64)
     return x["ma_cskcb"].replace_strict(folds, default=FOLDS, return_dtype=pl.Int64).to_numpy()
