@@ -20,12 +20,15 @@ import polars as pl
 from data.lake import table_columns
 from data.schema import reference
 from detectors.entity.observed_expected import USUAL_TAIL, ObservedExpected
+from detectors.entity.practice import PracticeReference
 from detectors.entity.repeats import Repeats
+from models.practices import PRACTICES, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from data.lake import Reader
+    from detectors.entity.practice import Practice
     from detectors.fusion import Weights
     from models.bundle import Bundle
 
@@ -58,6 +61,9 @@ class EntityReferences:
 
     costs: Mapping[str, ObservedExpected] = field(default_factory=dict[str, ObservedExpected])  # by level
     repeats: Mapping[str, Repeats] = field(default_factory=dict[str, Repeats])  # by level
+    practices: Mapping[str, Mapping[str, PracticeReference]] = field(
+        default_factory=dict[str, "Mapping[str, PracticeReference]"]
+    )  # by level and name
     pivots: Mapping[str, float] = field(default_factory=dict[str, float])  # VND of place with a score of one half
 
     def as_json(self) -> dict[str, Any]:
@@ -65,6 +71,10 @@ class EntityReferences:
         return {
             "costs": {level: cost.as_json() for level, cost in self.costs.items()},
             "repeats": {level: known.as_json() for level, known in self.repeats.items()},
+            "practices": {
+                level: {name: known.as_json() for name, known in by_name.items()}
+                for level, by_name in self.practices.items()
+            },
             "pivots": dict(self.pivots),
         }
 
@@ -74,6 +84,10 @@ class EntityReferences:
         return cls(
             costs={level: ObservedExpected.from_json(cost) for level, cost in kept["costs"].items()},
             repeats={level: Repeats.from_json(known) for level, known in kept["repeats"].items()},
+            practices={
+                level: {name: PracticeReference.from_json(known) for name, known in by_name.items()}
+                for level, by_name in kept["practices"].items()
+            },
             pivots=kept["pivots"],
         )
 
@@ -85,16 +99,22 @@ def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> EntityRefe
     carried = reader.pl("select scheme, care, count(*) as claims from _kind join _ranking using (version) group by all")
     costs: dict[str, ObservedExpected] = {}
     repeats: dict[str, Repeats] = {}
+    practices: dict[str, dict[str, PracticeReference]] = {}
     pivots: dict[str, float] = {}
     for level in LEVELS:
         found = sums(reader, level)
         costs[level] = ObservedExpected.fit(found)
         repeats[level] = Repeats.fit(claims, carried, *_carried(reader))
+        practices[level] = {
+            practice.name: PracticeReference.fit(counted(reader, practice))
+            for practice in PRACTICES
+            if level in practice.levels
+        }
         if found.height:
-            rows = _with_odds(found, _findings(reader, repeats[level]), weights, 1.0)
+            rows = _with_odds(found, _findings(reader, repeats[level], practices[level]), weights, 1.0)
             odds = rows["log_odds"].sort(descending=True)
             pivots[level] = max(round(math.exp(min(odds[max(int(rows.height * SHARE) - 1, 0)], 50.0)), 2), 1.0)
-    return EntityReferences(costs=costs, repeats=repeats, pivots=pivots)
+    return EntityReferences(costs=costs, repeats=repeats, practices=practices, pivots=pivots)
 
 
 def entities(reader: Reader, run_id: str, own: Sequence[str], bases: Sequence[str], bundle: Bundle) -> pl.DataFrame:
@@ -115,7 +135,7 @@ def entities(reader: Reader, run_id: str, own: Sequence[str], bases: Sequence[st
         found = sums(reader, level)
         rows = scored(
             found,
-            _findings(reader, known.repeats.get(level)),
+            _findings(reader, known.repeats.get(level), known.practices.get(level, {})),
             level=level,
             costs=known.costs.get(level, ObservedExpected()),
             weights=bundle.weights,
@@ -403,12 +423,35 @@ def sums(reader: Reader, level: str) -> pl.DataFrame:
     )
 
 
-def _findings(reader: Reader, repeats: Repeats | None) -> pl.DataFrame:
+def _findings(reader: Reader, repeats: Repeats | None, practices: Mapping[str, PracticeReference]) -> pl.DataFrame:
     """What was found of the entities of `_claim` beyond their money: rows of `FINDING`."""
     found = [pl.DataFrame(schema=FINDING)]
     if repeats is not None:
         found.append(_repeats(reader, repeats))
+    found += [
+        _practised(practice, practices[practice.name], counted(reader, practice))
+        for practice in PRACTICES
+        if practice.name in practices
+    ]
     return pl.concat(frame.select(pl.col(name).cast(dtype) for name, dtype in FINDING.items()) for frame in found)
+
+
+def _practised(practice: Practice, known: PracticeReference, counts: pl.DataFrame) -> pl.DataFrame:
+    """Findings of one practice."""
+    rows = known.judge(counts).filter(pl.col("strength") > 0)
+    share, usual = (100.0 * pl.col("share")).round(1), (100.0 * pl.col("usual")).round(1)
+    return rows.select(
+        "entity_id",
+        "tail",
+        measure=pl.lit(practice.name),
+        scheme=pl.lit(practice.scheme),
+        value="share",
+        expected="usual",
+        peers=pl.lit(known.peers),
+        contribution=(practice.weight * pl.col("strength")).round(6),
+        text_vi=pl.format(practice.text_vi, _decimal(share, "vi"), _decimal(usual, "vi"), pl.lit(known.peers)),
+        text_en=pl.format(practice.text_en, _decimal(share, "en"), _decimal(usual, "en"), pl.lit(known.peers)),
+    )
 
 
 def _carried(reader: Reader) -> tuple[pl.DataFrame, pl.DataFrame]:
