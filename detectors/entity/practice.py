@@ -20,6 +20,7 @@ from detectors.statistical.expected_cost import strength_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PRIOR_HITS = 5.0  # hits, beyond the usual ones, that make the ratio two
 MIN_TRIALS = 30.0  # counted cases: fewer are no practice
 MIN_PEERS = 30  # entities with as many: fewer give no distribution
 
@@ -50,7 +51,8 @@ class PracticeReference:
         parts, signs = _halves(counts)
         claims = parts.group_by("care").agg(claims=pl.col("part").sort().sum())
         hits = counts.group_by(care="stratum").agg(claims=pl.col("hits").sort().sum())
-        usual = Repeats.fit(claims, hits.with_columns(scheme=pl.lit("")), parts, signs)
+        rates = Repeats.fit(claims, hits.with_columns(scheme=pl.lit("")), parts, signs).rates
+        usual = Repeats(rates, {"": PRIOR_HITS})  # how peers differ is the distribution's to say
         return cls(usual, TailReference.fit(_log_ratio(usual, parts, signs)["log_ratio"].to_numpy()))
 
     @property
