@@ -1,7 +1,7 @@
 """The practices that are counted on claims, and how: which cases, which of them are hits, in which stratum.
 
 Each query reads the view `_ranking` and gives `version`, `stratum`, `trials`, `hits`; a doctor has of a claim the part
-that his lines are of it.
+that his lines are of it. Telephones and companions are those of the facility's claims: no pair is looked for beyond.
 """
 
 from __future__ import annotations
@@ -58,6 +58,24 @@ PRACTICES: tuple[Practice, ...] = (
         text_en="{}% of outpatient visits come with a sick-leave paper, elsewhere {}% (of {} compared)",
     ),
     Practice(
+        name="shared_phones",
+        rule="scheme BROKER_RING",
+        scheme="BROKER_RING",
+        levels=BOTH,
+        weight=1.0,
+        text_vi="{}% hồ sơ có số điện thoại chung của từ 3 người bệnh trở lên, nơi khác là {}% (so với {} nơi)",
+        text_en="{}% of claims have a telephone that three patients or more share, elsewhere {}% (of {} compared)",
+    ),
+    Practice(
+        name="companions",
+        rule="scheme COMPANION_GROUPS",
+        scheme="COMPANION_GROUPS",
+        levels=BOTH,
+        weight=1.0,
+        text_vi="{}% lượt đến cùng một người khác từ 3 ngày trở lên, nơi khác là {}% (so với {} nơi)",
+        text_en="on {}% of visits the patient came with someone he came with on 3 days or more, elsewhere {}% (of {})",
+    ),
+    Practice(
         name="round_quantities",
         rule="FAC-16",
         scheme="QTY_INFLATION",
@@ -110,6 +128,44 @@ _QUERIES: Mapping[str, str] = {
     "sick_leave": f"""
         select version, {_LETTER} as stratum, 1.0 as trials, (p.version is not null)::double as hits
         {_CLAIM} left join (select distinct version from xml11) p using (version) where r.care = '01'
+    """,
+    "shared_phones": """
+        with known as (
+            select version, e.ma_cskcb, e.phone_id, e.patient_id
+            from _ranking r join encounter_history e using (version)
+            where e.phone_id is not null and e.patient_id is not null
+        ),
+        shared as (
+            select ma_cskcb, phone_id from known group by all having count(distinct patient_id) >= 3
+        )
+        select version, '' as stratum, 1.0 as trials, (s.phone_id is not null)::double as hits
+        from known left join shared s using (ma_cskcb, phone_id)
+    """,
+    "companions": """
+        with visit as (
+            select version, e.ma_cskcb, e.patient_id, e.ngay_vao, cast(e.ngay_vao as date) as day,
+                   floor(epoch(e.ngay_vao) / 600) as slot
+            from _ranking r join encounter_history e using (version)
+            where e.patient_id is not null and e.ngay_vao is not null and r.care <> '03'
+        ),
+        near as (
+            select * from visit union all select * replace (slot + 1 as slot) from visit
+        ),
+        met as (
+            select distinct a.version, a.ma_cskcb, a.day, a.patient_id, b.patient_id as other
+            from visit a join near b on a.ma_cskcb = b.ma_cskcb and a.slot = b.slot and a.patient_id <> b.patient_id
+            where abs(epoch(a.ngay_vao) - epoch(b.ngay_vao)) <= 600
+            union
+            select distinct a.version, a.ma_cskcb, a.day, a.patient_id, b.patient_id
+            from near a join visit b on a.ma_cskcb = b.ma_cskcb and a.slot = b.slot and a.patient_id <> b.patient_id
+            where abs(epoch(a.ngay_vao) - epoch(b.ngay_vao)) <= 600
+        ),
+        together as (
+            select ma_cskcb, patient_id, other from met group by all having count(distinct day) >= 3
+        ),
+        hit as (select distinct version from met join together using (ma_cskcb, patient_id, other))
+        select version, '' as stratum, 1.0 as trials, (h.version is not null)::double as hits
+        from visit left join hit h using (version)
     """,
     "round_quantities": """
         select version, ma_thuoc as stratum, count(*)::double as trials,
