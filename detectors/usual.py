@@ -73,15 +73,16 @@ class Usual:
         for level, (columns, table) in enumerate(zip(self.ladder, self.groups, strict=True)):
             named = table.select(*columns, *(pl.col(name).alias(f"{name}_{level}") for name in _FIGURES))
             found = found.join(named, on=list(columns), how="left", maintain_order="left")
-        figures = [
-            pl.coalesce(f"{name}_{level}" for level in range(len(self.ladder))).alias(name) for name in _FIGURES
-        ]
+        figures = [pl.coalesce(f"{name}_{level}" for level in range(len(self.ladder))).alias(name) for name in _FIGURES]
         key = pl.coalesce(
             pl.when(pl.col(f"members_{level}").is_not_null()).then(pl.concat_str(list(columns), separator="|"))
             for level, columns in enumerate(self.ladder)
         )
         return found.select(
-            *rows.columns, *figures, key.alias("peer_group"), pl.concat_str(list(self.pool), separator="|").alias("pool")
+            *rows.columns,
+            *figures,
+            key.alias("peer_group"),
+            pl.concat_str(list(self.pool), separator="|").alias("pool"),
         )
 
     def above(self, rows: pl.DataFrame, *, times: float) -> pl.DataFrame:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from detectors.base import rules
-from models.scoring import chain, ranking_sql
+from models.entities import ranking_sql
+from models.scoring import chain
 
 if TYPE_CHECKING:
     from data.lake import Lake, Reader

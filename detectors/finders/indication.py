@@ -14,7 +14,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from detectors.base import DetectorState
+from detectors.base import FINDING_COLUMNS, DetectorState
 from detectors.items import CLAIM, DRUG, IMAGING, LAB, PROCEDURE, SUPPLY, claims_of, lines_of, native
 from detectors.justification import Justification
 from detectors.reference import TailReference
@@ -27,21 +27,6 @@ if TYPE_CHECKING:
 
     from data.schema import ClaimTables
     from features.base import Level
-
-FINDINGS: Mapping[str, pl.DataType] = {
-    "ma_cskcb": pl.String(),
-    "ma_lk": pl.String(),
-    "line_table": pl.String(),
-    "row_no": pl.Int32(),
-    "pattern": pl.String(),
-    "scheme": pl.String(),
-    "strength": pl.Float64(),
-    "amount": pl.Float64(),
-    "observed": pl.Float64(),
-    "allowed": pl.Float64(),
-    "peer_group": pl.String(),
-    "peer_n": pl.Int64(),
-}
 
 MIN_STRENGTH = 0.3  # a tail of 1 in 80: below it the honest ones are too many
 MIN_PEERS = 500  # claims with a kind of item: fewer cannot tell one in a thousand
@@ -105,8 +90,8 @@ class Indication:
         "quỹ chi {amount}",
         "days_supply": "{item}: cấp đủ dùng {observed} ngày, trong khi 90% của {n} lượt cùng nhóm không quá {allowed} "
         "ngày; phần vượt quỹ chi {amount}",
-        "overlap": "{item}: thuốc cùng hoạt chất do cơ sở khác cấp còn đủ dùng {observed} ngày khi đến khám; phần trùng "
-        "quỹ chi {amount}",
+        "overlap": "{item}: thuốc cùng hoạt chất do cơ sở khác cấp còn đủ dùng {observed} ngày khi đến khám; phần "
+        "trùng quỹ chi {amount}",
         "many_items": "{item}: hồ sơ có {observed} loại cùng nhóm chi phí, trong khi 90% của {n} hồ sơ cùng bệnh không "
         "quá {allowed}; đây là một trong những loại ít được chỉ định nhất cho bệnh này; quỹ chi {amount}",
         "dear_product": "{item}: đơn giá {observed} ₫, trong khi giá thường dùng của cùng hoạt chất, hàm lượng là "
@@ -185,12 +170,18 @@ class Indication:
         self._tails["overlap"] = TailReference.fit(in_hand["left"].to_numpy())
         return self
 
+    @property
+    def _learned(self) -> Justification:
+        if self._justification is None:
+            raise ValueError("indication finds nothing before `fit`")
+        return self._justification
+
     def find(self, tables: ClaimTables, matrix: pl.DataFrame) -> pl.DataFrame:
-        """Lines that are not usual, with the columns of `FINDINGS`, sorted by claim, line and pattern."""
+        """Lines that are not usual, with the columns of `FINDING_COLUMNS`, sorted by claim, line and pattern."""
         claims = claims_of(tables, matrix)
         lines = lines_of(tables, claims)
         if self._justification is None or not lines.height:
-            return pl.DataFrame(schema=FINDINGS)
+            return pl.DataFrame(schema=FINDING_COLUMNS)
         given = lines.select("c", "item", "kind").unique()
         found = [
             self._unindicated(tables, claims, lines, given),
@@ -200,25 +191,24 @@ class Indication:
             self._many(claims, lines, given),
             self._dear(claims, lines),
         ]
-        columns = [name for name in FINDINGS if name not in CLAIM]
-        whole = pl.concat([part.select("c", *(pl.col(n).cast(FINDINGS[n]) for n in columns)) for part in found])
+        columns = [name for name in FINDING_COLUMNS if name not in CLAIM]
+        whole = pl.concat([part.select("c", *(pl.col(n).cast(FINDING_COLUMNS[n]) for n in columns)) for part in found])
         return (
             whole.with_columns(pl.col("strength").round(6), pl.col("amount").round(2))
             .filter(pl.col("strength") >= MIN_STRENGTH, pl.col("amount") > 0)
             .join(claims.select("c", *CLAIM), on="c", how="inner")
-            .select(list(FINDINGS))
+            .select(list(FINDING_COLUMNS))
             .sort(*CLAIM, "line_table", "row_no", "pattern")
         )
 
     # --- items without indication
 
     def _odd(self, tables: ClaimTables, claims: pl.DataFrame, given: pl.DataFrame, *, own: bool) -> pl.DataFrame:
-        assert self._justification is not None
         asked = given.select("c", "item")
         nothing = pl.DataFrame(schema={"c": pl.UInt32(), "diagnosis": pl.String()})
-        first = self._justification.unindicated(claims, asked, nothing, own=own)
+        first = self._learned.unindicated(claims, asked, nothing, own=own)
         past = _earlier_diagnoses(tables, claims, first)
-        return self._justification.unindicated(claims, first.select("c", "item"), past, own=own)
+        return self._learned.unindicated(claims, first.select("c", "item"), past, own=own)
 
     def _unindicated(
         self, tables: ClaimTables, claims: pl.DataFrame, lines: pl.DataFrame, given: pl.DataFrame
@@ -268,8 +258,10 @@ class Indication:
 
     def _quantities(self, claims: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
         scaled = _scaled(_amounts(claims, lines), self._growth)
-        above = self._usual["quantity"].above(scaled, times=QUANTITY_TIMES).with_columns(
-            limit=(pl.col("usual") * pl.col("scale") * ONE).ceil().cast(pl.Int64)
+        above = (
+            self._usual["quantity"]
+            .above(scaled, times=QUANTITY_TIMES)
+            .with_columns(limit=(pl.col("usual") * pl.col("scale") * ONE).ceil().cast(pl.Int64))
         )
         above = above.filter(pl.col("total") - pl.col("limit") >= ONE)
         mine = lines.drop("kind").join(above, on=["c", "item"], how="inner").sort("c", "item", "line_table", "row_no")
@@ -358,12 +350,11 @@ class Indication:
     # --- too many of a kind
 
     def _many(self, claims: pl.DataFrame, lines: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-        assert self._justification is not None
         above = self._usual["many_items"].above(_counts(claims, given), times=1.0)
         above = above.filter(pl.col("x") - pl.col("high") >= COUNT_ABOVE)
         kinds = above.select("c", pl.col("kind").cast(pl.UInt8), "x", "usual", "members", "peer_group", "tail")
         theirs = given.join(kinds, on=["c", "kind"], how="inner")
-        ranked = self._justification.best(claims, theirs).sort("c", "kind", "share", "item")
+        ranked = self._learned.best(claims, theirs).sort("c", "kind", "share", "item")
         # as many as lie above the usual number, the least often ordered for these diagnoses first
         place = pl.int_range(pl.len()).over("c", "kind")
         excess = ranked.filter(place < pl.col("x") - pl.col("usual"), pl.col("share") < 1.0)
@@ -569,7 +560,9 @@ def _prices(claims: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     drugs = lines.filter(pl.col("kind") == DRUG, pl.col("price") > 0).join(
         claims.select("c", "ma_cskcb"), on="c", how="inner"
     )
-    return drugs.select("c", "line_table", "row_no", "item", "fund", "ma_cskcb", "product", x="price", all=pl.lit("all"))
+    return drugs.select(
+        "c", "line_table", "row_no", "item", "fund", "ma_cskcb", "product", x="price", all=pl.lit("all")
+    )
 
 
 FINDER = Indication

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from data.lake import Lake
 from data.xml130 import RawRecord, read_envelope
-from models.scoring import ranking_sql
+from models.entities import ranking_sql
 from service.api import create_app
 from service.bootstrap import App
 from service.settings import load_settings
