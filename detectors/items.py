@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 import polars as pl
 
-from features.expressions import COST_GROUPS, INPATIENT, MAX_SUPPLY_DAYS, with_supply
+from features.expressions import COST_GROUPS, INPATIENT, with_supply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,8 +90,8 @@ def lines_of(tables: ClaimTables, claims: pl.DataFrame) -> pl.DataFrame:
     """One row a line that is an item of a known kind, in the order of claim, table and row.
 
     Columns: `c`, `line_table`, `row_no`, `kind`, `item` (text), `quantity` (Int64, thousandths, null when blank or not
-    above 0), `fund` (Int64, hundredths of T_BHTT, from 0); of drugs `supply` (days the line lasts, null when unreadable),
-    `ordered`, `price` (of a unit) and `product` (text: what brands of one drug have in common).
+    above 0), `fund` (Int64, hundredths of T_BHTT, from 0); of drugs `supply` (days the line lasts, null when
+    unreadable), `ordered`, `price` (of a unit) and `product` (text: what brands of one drug have in common).
     """
     drugs = native(
         with_supply(
@@ -111,9 +111,7 @@ def lines_of(tables: ClaimTables, claims: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts).sort("c", "line_table", "row_no")
 
 
-def _items(
-    frame: pl.DataFrame, table: str, code: str, kinds: Sequence[int], claims: pl.DataFrame
-) -> pl.DataFrame:
+def _items(frame: pl.DataFrame, table: str, code: str, kinds: Sequence[int], claims: pl.DataFrame) -> pl.DataFrame:
     groups = {nhom: kind for kind in kinds for nhom in COST_GROUPS[_KINDS[kind]]}
     nothing = pl.lit(None, dtype=pl.Float64)
     of_drug: list[pl.Expr] = [

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 MIN_GROUP = 100  # the 99th percentile of fewer is their largest
 USUAL, HIGH = 0.90, 0.99
 
-_FIGURES: Mapping[str, pl.DataType] = {"members": pl.Int32(), "usual": pl.Float64(), "high": pl.Float64()}
+_FIGURES: Mapping[str, pl.DataType] = {
+    "members": pl.Int32(),
+    "usual": pl.Float64(),
+    "high": pl.Float64(),
+    "beyond": pl.Int32(),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,7 @@ class Usual:
 
     ladder: tuple[tuple[str, ...], ...]
     pool: tuple[str, ...]
+    times: float  # how often the 99th percentile a number must exceed: a little above it is nothing
     groups: tuple[pl.DataFrame, ...]
     tails: Mapping[str, TailReference]
 
@@ -41,6 +47,7 @@ class Usual:
         *,
         ladder: tuple[tuple[str, ...], ...],
         pool: tuple[str, ...],
+        times: float,
         usual: float = USUAL,
         least: int = MIN_GROUP,
     ) -> Self:
@@ -55,17 +62,22 @@ class Usual:
                 pl.len().cast(pl.Int32).alias("members"),
                 pl.col("x").quantile(usual, "higher").alias("usual"),
                 pl.col("x").quantile(HIGH, "higher").alias("high"),
+                pl.col("x")
+                .filter(pl.col("x") > times * pl.col("x").quantile(HIGH, "higher"))
+                .len()
+                .cast(pl.Int32)
+                .alias("beyond"),
             )
             .filter(pl.col("members") >= least)
             .sort(level)
             for level in ladder
         )
-        bare = cls(ladder, pool, groups, {})
+        bare = cls(ladder, pool, times, groups, {})
         placed = bare.place(rows).drop_nulls("high")
         above = np.log(placed["x"].to_numpy() / placed["high"].to_numpy())
         keys = placed["pool"].to_numpy()
         tails = {key: TailReference.fit(above[keys == key]) for key in placed["pool"].unique().sort().to_list()}
-        return cls(ladder, pool, groups, tails)
+        return cls(ladder, pool, times, groups, tails)
 
     def place(self, rows: pl.DataFrame) -> pl.DataFrame:
         """`rows` with `usual`, `high`, `members` of the narrowest group that is known, its key, and `pool`."""
@@ -73,26 +85,32 @@ class Usual:
         for level, (columns, table) in enumerate(zip(self.ladder, self.groups, strict=True)):
             named = table.select(*columns, *(pl.col(name).alias(f"{name}_{level}") for name in _FIGURES))
             found = found.join(named, on=list(columns), how="left", maintain_order="left")
-        figures = [
-            pl.coalesce(f"{name}_{level}" for level in range(len(self.ladder))).alias(name) for name in _FIGURES
-        ]
+        figures = [pl.coalesce(f"{name}_{level}" for level in range(len(self.ladder))).alias(name) for name in _FIGURES]
         key = pl.coalesce(
             pl.when(pl.col(f"members_{level}").is_not_null()).then(pl.concat_str(list(columns), separator="|"))
             for level, columns in enumerate(self.ladder)
         )
         return found.select(
-            *rows.columns, *figures, key.alias("peer_group"), pl.concat_str(list(self.pool), separator="|").alias("pool")
+            *rows.columns,
+            *figures,
+            key.alias("peer_group"),
+            pl.concat_str(list(self.pool), separator="|").alias("pool"),
         )
 
-    def above(self, rows: pl.DataFrame, *, times: float) -> pl.DataFrame:
-        """Placed rows whose `x` is more than `times` their group's 99th percentile, with `tail` and `ratio`."""
-        placed = self.place(rows).filter(pl.col("x") > pl.col("high") * times)
+    def above(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Placed rows whose `x` is more than `times` their group's 99th percentile, with the `tail` probability.
+
+        Half of its word (the mean of the logarithms) is that of the pool, half the share of the own group that lies
+        beyond: a small group, or one in which such numbers are not rare, cannot say one in a thousand.
+        """
+        placed = self.place(rows).filter(pl.col("x") > pl.col("high") * self.times)
         x, high = placed["x"].to_numpy(), placed["high"].to_numpy()
         tail, pools = np.ones(placed.height), placed["pool"].to_list()
         for key in sorted(set(pools) & self.tails.keys()):
             mine = np.array([pool == key for pool in pools])
             tail[mine] = self.tails[key].probability(np.log(x[mine] / high[mine]))
-        return placed.with_columns(pl.Series("tail", tail))
+        own = (placed["beyond"].to_numpy() + 1.0) / (placed["members"].to_numpy() + 1.0)
+        return placed.with_columns(pl.Series("tail", np.sqrt(tail * own)))
 
     def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """The tables as named arrays."""
@@ -107,6 +125,7 @@ class Usual:
         return {
             "ladder": [list(level) for level in self.ladder],
             "pool": list(self.pool),
+            "times": self.times,
             "rows": {key: tail.rows for key, tail in self.tails.items()},
         }
 
@@ -118,6 +137,7 @@ class Usual:
         return cls(
             ladder=ladder,
             pool=tuple(meta["pool"]),
+            times=meta["times"],
             groups=tuple(
                 frame_of(arrays, f"{prefix}/{level}", _schema(columns)) for level, columns in enumerate(ladder)
             ),

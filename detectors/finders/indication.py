@@ -43,9 +43,14 @@ FINDINGS: Mapping[str, pl.DataType] = {
     "peer_n": pl.Int64(),
 }
 
-MIN_STRENGTH = 0.3  # a tail of 1 in 80: below it the honest ones are too many
+MIN_STRENGTH = 0.35  # a tail of 1 in 110: below it the honest ones are too many
 MIN_PEERS = 500  # claims with a kind of item: fewer cannot tell one in a thousand
-QUANTITY_TIMES, PRICE_TIMES, SUPPLY_TIMES = 1.2, 1.5, 1.2  # beyond the 99th percentile: a little above is nothing
+QUANTITY_TIMES, PRICE_TIMES, SUPPLY_TIMES, COUNT_TIMES = (
+    1.2,
+    1.5,
+    1.2,
+    1.1,
+)  # beyond the 99th percentile: a little above is nothing
 ONE = 1000  # thousandths: an excess below one unit is nothing
 COUNT_ABOVE = 2  # items beyond the 99th percentile of the count
 MANY_DRUGS, MANY_TESTS = 2, 3  # different items without indication: from here on it is a habit of giving much
@@ -105,8 +110,8 @@ class Indication:
         "quỹ chi {amount}",
         "days_supply": "{item}: cấp đủ dùng {observed} ngày, trong khi 90% của {n} lượt cùng nhóm không quá {allowed} "
         "ngày; phần vượt quỹ chi {amount}",
-        "overlap": "{item}: thuốc cùng hoạt chất do cơ sở khác cấp còn đủ dùng {observed} ngày khi đến khám; phần trùng "
-        "quỹ chi {amount}",
+        "overlap": "{item}: thuốc cùng hoạt chất do cơ sở khác cấp còn đủ dùng {observed} ngày khi đến khám; phần "
+        "trùng quỹ chi {amount}",
         "many_items": "{item}: hồ sơ có {observed} loại cùng nhóm chi phí, trong khi 90% của {n} hồ sơ cùng bệnh không "
         "quá {allowed}; đây là một trong những loại ít được chỉ định nhất cho bệnh này; quỹ chi {amount}",
         "dear_product": "{item}: đơn giá {observed} ₫, trong khi giá thường dùng của cùng hoạt chất, hàm lượng là "
@@ -157,11 +162,13 @@ class Indication:
                 _scaled(amounts, self._growth),
                 ladder=(("item", "care_type", "icd3"), ("item", "care_type"), ("item", "care")),
                 pool=("kind", "care"),
+                times=QUANTITY_TIMES,
             ),
             "days_supply": Usual.fit(
                 _supplies(claims, lines),
                 ladder=(("item", "care_type", "icd3"), ("item", "care_type"), ("item", "care")),
                 pool=("care",),
+                times=SUPPLY_TIMES,
             ),
             "many_items": Usual.fit(
                 _counts(claims, given),
@@ -171,6 +178,7 @@ class Indication:
                     ("kind", "care_type", "icd_letter", "stay"),
                 ),
                 pool=("kind", "care"),
+                times=COUNT_TIMES,
                 least=50,
             ),
             "dear_product": Usual.fit(
@@ -178,6 +186,7 @@ class Indication:
                 # what the facility itself used to hand out comes first: a new dear product shows against it
                 ladder=(("ma_cskcb", "product"), ("product",)),
                 pool=("all",),
+                times=PRICE_TIMES,
                 usual=0.5,
             ),
         }
@@ -210,15 +219,19 @@ class Indication:
             .sort(*CLAIM, "line_table", "row_no", "pattern")
         )
 
+    def _known(self) -> Justification:
+        if self._justification is None:
+            raise ValueError("indication: not fitted; call fit or from_state first (chưa huấn luyện: gọi fit trước)")
+        return self._justification
+
     # --- items without indication
 
     def _odd(self, tables: ClaimTables, claims: pl.DataFrame, given: pl.DataFrame, *, own: bool) -> pl.DataFrame:
-        assert self._justification is not None
         asked = given.select("c", "item")
         nothing = pl.DataFrame(schema={"c": pl.UInt32(), "diagnosis": pl.String()})
-        first = self._justification.unindicated(claims, asked, nothing, own=own)
+        first = self._known().unindicated(claims, asked, nothing, own=own)
         past = _earlier_diagnoses(tables, claims, first)
-        return self._justification.unindicated(claims, first.select("c", "item"), past, own=own)
+        return self._known().unindicated(claims, first.select("c", "item"), past, own=own)
 
     def _unindicated(
         self, tables: ClaimTables, claims: pl.DataFrame, lines: pl.DataFrame, given: pl.DataFrame
@@ -268,8 +281,10 @@ class Indication:
 
     def _quantities(self, claims: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
         scaled = _scaled(_amounts(claims, lines), self._growth)
-        above = self._usual["quantity"].above(scaled, times=QUANTITY_TIMES).with_columns(
-            limit=(pl.col("usual") * pl.col("scale") * ONE).ceil().cast(pl.Int64)
+        above = (
+            self._usual["quantity"]
+            .above(scaled)
+            .with_columns(limit=(pl.col("usual") * pl.col("scale") * ONE).ceil().cast(pl.Int64))
         )
         above = above.filter(pl.col("total") - pl.col("limit") >= ONE)
         mine = lines.drop("kind").join(above, on=["c", "item"], how="inner").sort("c", "item", "line_table", "row_no")
@@ -295,7 +310,7 @@ class Indication:
         )
 
     def _days_supply(self, claims: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-        above = self._usual["days_supply"].above(_supplies(claims, lines), times=SUPPLY_TIMES)
+        above = self._usual["days_supply"].above(_supplies(claims, lines))
         excess = (pl.col("x") - pl.col("usual")).clip(0)
         return above.with_columns(
             pattern=pl.lit("days_supply"),
@@ -358,12 +373,11 @@ class Indication:
     # --- too many of a kind
 
     def _many(self, claims: pl.DataFrame, lines: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-        assert self._justification is not None
-        above = self._usual["many_items"].above(_counts(claims, given), times=1.0)
+        above = self._usual["many_items"].above(_counts(claims, given))
         above = above.filter(pl.col("x") - pl.col("high") >= COUNT_ABOVE)
         kinds = above.select("c", pl.col("kind").cast(pl.UInt8), "x", "usual", "members", "peer_group", "tail")
         theirs = given.join(kinds, on=["c", "kind"], how="inner")
-        ranked = self._justification.best(claims, theirs).sort("c", "kind", "share", "item")
+        ranked = self._known().best(claims, theirs).sort("c", "kind", "share", "item")
         # as many as lie above the usual number, the least often ordered for these diagnoses first
         place = pl.int_range(pl.len()).over("c", "kind")
         excess = ranked.filter(place < pl.col("x") - pl.col("usual"), pl.col("share") < 1.0)
@@ -382,7 +396,7 @@ class Indication:
     # --- a dearer product
 
     def _dear(self, claims: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-        above = self._usual["dear_product"].above(_prices(claims, lines), times=PRICE_TIMES)
+        above = self._usual["dear_product"].above(_prices(claims, lines))
         return above.with_columns(
             pattern=pl.lit("dear_product"),
             scheme=pl.lit("HIGH_COST_DRUG_SHIFT"),
@@ -569,7 +583,9 @@ def _prices(claims: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     drugs = lines.filter(pl.col("kind") == DRUG, pl.col("price") > 0).join(
         claims.select("c", "ma_cskcb"), on="c", how="inner"
     )
-    return drugs.select("c", "line_table", "row_no", "item", "fund", "ma_cskcb", "product", x="price", all=pl.lit("all"))
+    return drugs.select(
+        "c", "line_table", "row_no", "item", "fund", "ma_cskcb", "product", x="price", all=pl.lit("all")
+    )
 
 
 FINDER = Indication
