@@ -74,43 +74,41 @@ class Usual:
         )
         bare = cls(ladder, pool, times, groups, {})
         placed = bare.place(rows).drop_nulls("high")
-        above = np.log(placed["x"].to_numpy() / placed["high"].to_numpy())
-        keys = placed["pool"].to_numpy()
-        tails = {key: TailReference.fit(above[keys == key]) for key in placed["pool"].unique().sort().to_list()}
+        tails = {
+            key: TailReference.fit(_log_ratio(placed.filter(pl.col("pool") == key)))
+            for key in placed["pool"].unique().sort().to_list()
+        }
         return cls(ladder, pool, times, groups, tails)
 
     def place(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """`rows` with `usual`, `high`, `members` of the narrowest group that is known, its key, and `pool`."""
+        """`rows` with the figures of the narrowest group that is known, its `level` on the ladder, and `pool`."""
         found = rows
         for level, (columns, table) in enumerate(zip(self.ladder, self.groups, strict=True)):
             named = table.select(*columns, *(pl.col(name).alias(f"{name}_{level}") for name in _FIGURES))
             found = found.join(named, on=list(columns), how="left", maintain_order="left")
-        figures = [pl.coalesce(f"{name}_{level}" for level in range(len(self.ladder))).alias(name) for name in _FIGURES]
-        key = pl.coalesce(
-            pl.when(pl.col(f"members_{level}").is_not_null()).then(pl.concat_str(list(columns), separator="|"))
-            for level, columns in enumerate(self.ladder)
-        )
-        return found.select(
-            *rows.columns,
-            *figures,
-            key.alias("peer_group"),
-            pl.concat_str(list(self.pool), separator="|").alias("pool"),
-        )
+        levels = range(len(self.ladder))
+        figures = [pl.coalesce(f"{name}_{level}" for level in levels).alias(name) for name in _FIGURES]
+        known = pl.coalesce(pl.when(pl.col(f"members_{level}").is_not_null()).then(level) for level in levels)
+        pool = pl.concat_str(list(self.pool), separator="|")
+        return found.select(*rows.columns, *figures, known.alias("level"), pool.alias("pool"))
 
     def above(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Placed rows whose `x` is more than `times` their group's 99th percentile, with the `tail` probability.
+        """Placed rows whose `x` is more than `times` their group's 99th percentile: with `tail` and `peer_group`.
 
-        Half of its word (the mean of the logarithms) is that of the pool, half the share of the own group that lies
-        beyond: a small group, or one in which such numbers are not rare, cannot say one in a thousand.
+        Half of the tail's word (the mean of the logarithms) is that of the pool, half the share of the own group that
+        lies beyond: a small group, or one in which such numbers are not rare, cannot say one in a thousand.
         """
         placed = self.place(rows).filter(pl.col("x") > pl.col("high") * self.times)
-        x, high = placed["x"].to_numpy(), placed["high"].to_numpy()
-        tail, pools = np.ones(placed.height), placed["pool"].to_list()
-        for key in sorted(set(pools) & self.tails.keys()):
-            mine = np.array([pool == key for pool in pools])
-            tail[mine] = self.tails[key].probability(np.log(x[mine] / high[mine]))
+        tail, pools = np.ones(placed.height), placed["pool"]
+        for key in sorted(set(pools.to_list()) & self.tails.keys()):
+            mine = (pools == key).to_numpy()
+            tail[mine] = self.tails[key].probability(_log_ratio(placed.filter(pools == key)))
         own = (placed["beyond"].to_numpy() + 1.0) / (placed["members"].to_numpy() + 1.0)
-        return placed.with_columns(pl.Series("tail", np.sqrt(tail * own)))
+        group = pl.coalesce(
+            pl.when(pl.col("level") == level).then(pl.concat_str(list(columns), separator="|"))
+            for level, columns in enumerate(self.ladder)
+        )
+        return placed.with_columns(pl.Series("tail", np.sqrt(tail * own)), group.alias("peer_group"))
 
     def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """The tables as named arrays."""
@@ -143,6 +141,11 @@ class Usual:
             ),
             tails={key: TailReference(arrays[f"{prefix}/tail/{key}"], count) for key, count in rows.items()},
         )
+
+
+def _log_ratio(placed: pl.DataFrame) -> NDArray[np.float64]:
+    """How far above its group's 99th percentile each `x` lies, on the log scale."""
+    return np.log(placed["x"].to_numpy() / placed["high"].to_numpy())
 
 
 def _schema(columns: Sequence[str]) -> dict[str, pl.DataType]:
