@@ -142,13 +142,18 @@ class Indication:
     }
 
     def fit(self, tables: ClaimTables, matrix: pl.DataFrame, *, seed: int) -> Self:
-        """Learn from the claims of `tables`. Nothing is drawn: `seed` changes nothing."""
+        """Learn from the claims of `matrix`; others of `tables` count as their patients' past.
+
+        Nothing is drawn: `seed` changes nothing.
+        """
         del seed
-        claims = claims_of(tables, matrix)
-        lines = lines_of(tables, claims)
+        everyone = claims_of(tables, matrix)
+        every_line = lines_of(tables, everyone)
+        claims = everyone.filter("judged")
+        lines = every_line.join(claims.select("c"), on="c", how="semi", maintain_order="left")
         given = lines.select("c", "item", "kind").unique()
         self._justification = Justification.fit(claims, given.select("c", "item"))
-        odd = self._odd(tables, claims, given, own=True)
+        odd = self._odd(tables, everyone, given, own=True)
         totals = _surprise(claims, given, odd)
         self._tails = {}
         for pool in ("peers", "wider"):
@@ -190,22 +195,27 @@ class Indication:
                 usual=0.5,
             ),
         }
-        in_hand = self._in_hand(tables, claims, lines)
+        in_hand = self._in_hand(tables, everyone, every_line).join(claims.select("c"), on="c", how="semi")
         self._tails["overlap"] = TailReference.fit(in_hand["left"].to_numpy())
         return self
 
     def find(self, tables: ClaimTables, matrix: pl.DataFrame) -> pl.DataFrame:
-        """Lines that are not usual, with the columns of `FINDINGS`, sorted by claim, line and pattern."""
-        claims = claims_of(tables, matrix)
-        lines = lines_of(tables, claims)
+        """Lines of the claims of `matrix` that are not usual: columns of `FINDINGS`, by claim, line and pattern.
+
+        Other claims of `tables` count as their patients' past.
+        """
+        everyone = claims_of(tables, matrix)
+        every_line = lines_of(tables, everyone)
+        claims = everyone.filter("judged")
+        lines = every_line.join(claims.select("c"), on="c", how="semi", maintain_order="left")
         if self._justification is None or not lines.height:
             return pl.DataFrame(schema=FINDINGS)
         given = lines.select("c", "item", "kind").unique()
         found = [
-            self._unindicated(tables, claims, lines, given),
+            self._unindicated(tables, everyone, lines, given),
             self._quantities(claims, lines),
             self._days_supply(claims, lines),
-            self._overlaps(tables, claims, lines),
+            self._overlaps(tables, everyone, every_line),
             self._many(claims, lines, given),
             self._dear(claims, lines),
         ]

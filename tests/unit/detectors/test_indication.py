@@ -219,6 +219,15 @@ def test_a_claim_is_judged_alike_alone_and_in_any_batch(fitted: Indication) -> N
     assert _find(fitted, *turned).equals(whole)
 
 
+def test_claims_without_a_matrix_row_are_only_the_past_of_others(fitted: Indication) -> None:
+    tables = tables_of(_odd_claims())
+    matrix = _matrix(tables)
+    whole = fitted.find(tables, matrix)
+    for key in matrix["ma_lk"]:
+        asked = pl.col("ma_lk") == key
+        assert fitted.find(tables, matrix.filter(asked)).equals(whole.filter(asked))
+
+
 def _named(rows: Sequence[Row]) -> list[list[Row]]:
     parts: list[list[Row]] = []
     for row in rows:
