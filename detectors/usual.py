@@ -15,12 +15,20 @@ import polars as pl
 
 from detectors.frozen import frame_arrays, frame_of
 from detectors.reference import TailReference
+from features.peers import ALL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIN_GROUP = 100  # the 99th percentile of fewer is their largest
 USUAL, HIGH = 0.90, 0.99
+
+_WORDS: Mapping[str, str] = {
+    "care_type": "ma_loai_kcb",
+    "icd3": "icd3",
+    "icd_letter": "icd_letter",
+    "ma_cskcb": "ma_cskcb",
+}
 
 _FIGURES: Mapping[str, pl.DataType] = {
     "members": pl.Int32(),
@@ -105,8 +113,7 @@ class Usual:
             tail[mine] = self.tails[key].probability(_log_ratio(placed.filter(pools == key)))
         own = (placed["beyond"].to_numpy() + 1.0) / (placed["members"].to_numpy() + 1.0)
         group = pl.coalesce(
-            pl.when(pl.col("level") == level).then(pl.concat_str(list(columns), separator="|"))
-            for level, columns in enumerate(self.ladder)
+            pl.when(pl.col("level") == level).then(_key(columns)) for level, columns in enumerate(self.ladder)
         )
         return placed.with_columns(pl.Series("tail", np.sqrt(tail * own)), group.alias("peer_group"))
 
@@ -141,6 +148,12 @@ class Usual:
             ),
             tails={key: TailReference(arrays[f"{prefix}/tail/{key}"], count) for key, count in rows.items()},
         )
+
+
+def _key(columns: Sequence[str]) -> pl.Expr:
+    """The group as `features.peers.label` reads it; the item, of which the sentence speaks, is left out."""
+    parts = [pl.concat_str(pl.lit(f"{_WORDS[name]}="), name) for name in columns if name in _WORDS]
+    return pl.concat_str(parts, separator="|") if parts else pl.lit(ALL)
 
 
 def _log_ratio(placed: pl.DataFrame) -> NDArray[np.float64]:

@@ -282,7 +282,7 @@ class Indication:
                 amount=pl.col("fund") / 100,
                 observed=(100 * pl.col("share")).round_sig_figs(4),
                 allowed=(100 * pl.col("overall")).round_sig_figs(4),
-                peer_group=pl.col("key"),
+                peer_group=pl.lit(None, dtype=pl.String),
                 peer_n=pl.col("seen"),
             )
         )

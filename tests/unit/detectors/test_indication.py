@@ -13,6 +13,7 @@ from detectors.explain import dong, number
 from detectors.finders.indication import FINDER, FINDINGS, Indication
 from detectors.items import MATRIX_COLUMNS
 from features.matrix import build_matrix
+from features.peers import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,6 +138,7 @@ def test_too_much_of_a_drug_costs_its_excess(fitted: Indication) -> None:
     assert (row["scheme"], row["observed"], row["allowed"]) == ("OVER_DRUG_QTY", 80.0, 20.0)
     assert row["amount"] == pytest.approx(60 * 1000 * 0.8)
     assert row["peer_n"] == 150
+    assert label(row["peer_group"], "en").endswith("J02")
     lasting = found.filter(pl.col("pattern") == "days_supply").row(0, named=True)
     assert (lasting["observed"], lasting["allowed"]) == (40.0, 10.0)
 

@@ -8,12 +8,12 @@ import polars as pl
 from detectors.frozen import frame_arrays, frame_of
 from detectors.usual import Usual
 
-LADDER = (("item", "place"), ("item",))
+LADDER = (("item", "icd3"), ("item",))
 
 
 def _rows(values: list[float], place: str = "a") -> pl.DataFrame:
     n = len(values)
-    return pl.DataFrame({"item": ["pill"] * n, "place": [place] * n, "kind": ["drug"] * n, "x": values})
+    return pl.DataFrame({"item": ["pill"] * n, "icd3": [place] * n, "kind": ["drug"] * n, "x": values})
 
 
 def _learned() -> Usual:
@@ -28,9 +28,9 @@ def test_a_number_is_compared_with_the_narrowest_group_that_is_large_enough() ->
     usual = _learned()
     found = usual.above(pl.concat([_rows([10.0, 15.0, 16.0, 1000.0]), _rows([60.0], "b"), _rows([90.0], "c")]))
     assert found.select("x", "usual", "high", "members", "peer_group").rows() == [
-        (16.0, 6.0, 10.0, 400, "pill|a"),
-        (1000.0, 6.0, 10.0, 400, "pill|a"),
-        (90.0, 6.0, 50.0, 420, "pill"),
+        (16.0, 6.0, 10.0, 400, "icd3=a"),
+        (1000.0, 6.0, 10.0, 400, "icd3=a"),
+        (90.0, 6.0, 50.0, 420, "all"),
     ]
     assert found["tail"].max() <= 0.01
 
@@ -42,7 +42,7 @@ def test_a_group_nobody_knows_says_nothing() -> None:
 def test_a_group_in_which_such_numbers_are_not_rare_says_less() -> None:
     def tail(far: int) -> float:
         rows = [1.0] * (1000 - far) + [9.0] * far
-        usual = Usual.fit(_rows(rows), ladder=(("item",),), pool=("place",), times=1.5)
+        usual = Usual.fit(_rows(rows), ladder=(("item",),), pool=("icd3",), times=1.5)
         return usual.above(_rows([9.0]))["tail"][0]
 
     assert tail(1) < tail(9) <= 0.01
