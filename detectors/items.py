@@ -35,10 +35,11 @@ def native(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
 
 
 def claims_of(tables: ClaimTables, matrix: pl.DataFrame) -> pl.DataFrame:
-    """One row an encounter, sorted by key, numbered by `c`.
+    """One row an encounter of `tables`, sorted by key, numbered by `c`.
 
-    Columns: the key, `care` ("in" or "out"), `care_type`, `rank`, `department`, `sex`, `age_band`, `icd3`, `icd_letter`
-    (text, "" when unknown), `nights` (Int32, from 0), `diagnoses` (list of three-character codes, the main one first).
+    `judged` says whether it has a row in `matrix`: the others are there as the past of their patients. Other columns:
+    the key, `care` ("in" or "out"), `care_type`, `rank`, `department`, `sex`, `age_band`, `icd3`, `icd_letter` (text,
+    "" when unknown), `nights` (Int32, from 0), `diagnoses` (list of three-character codes, the main one first).
     """
     codes = pl.concat_list(
         pl.col(name).fill_null("").str.to_uppercase().str.replace_all(r"\s", "").str.split(";").list.eval(_three())
@@ -47,32 +48,25 @@ def claims_of(tables: ClaimTables, matrix: pl.DataFrame) -> pl.DataFrame:
     written = native(tables.encounter.select(*CLAIM, "ma_benh_chinh", "ma_benh_kt", "ma_benh_yhct")).select(
         *CLAIM, diagnoses=codes.list.unique(maintain_order=True)
     )
-    text = ("ma_loai_kcb", "facility_rank", "department", "sex", "age_band", "icd3", "icd_letter")
+    known = matrix.select(
+        *CLAIM,
+        *(pl.col(name).alias(_SHORT.get(name, name)) for name in _TEXT),
+        nights=pl.col("stay_nights").fill_nan(None).clip(0.0, 3650.0).floor().cast(pl.Int32),
+        judged=pl.lit(value=True),
+    )
     return (
-        matrix.select(
-            *CLAIM,
-            *(pl.col(name).fill_null("").alias(_SHORT.get(name, name)) for name in text),
-            nights=pl.col("stay_nights").fill_null(0.0).fill_nan(0.0).clip(0.0, 3650.0).floor().cast(pl.Int32),
-        )
-        .join(written, on=CLAIM, how="left", maintain_order="left")
+        written.join(known, on=CLAIM, how="left", maintain_order="left")
+        .with_columns(pl.col(pl.String).fill_null(""), pl.col("nights").fill_null(0), pl.col("judged").fill_null(False))
         .with_columns(care=pl.when(pl.col("care_type").is_in(INPATIENT)).then(pl.lit("in")).otherwise(pl.lit("out")))
         .sort(CLAIM)
         .with_row_index("c")
     )
 
 
+_TEXT = ("ma_loai_kcb", "facility_rank", "department", "sex", "age_band", "icd3", "icd_letter")
 _SHORT: Mapping[str, str] = {"ma_loai_kcb": "care_type", "facility_rank": "rank"}
 
-MATRIX_COLUMNS: tuple[str, ...] = (
-    "ma_loai_kcb",
-    "facility_rank",
-    "department",
-    "sex",
-    "age_band",
-    "icd3",
-    "icd_letter",
-    "stay_nights",
-)
+MATRIX_COLUMNS: tuple[str, ...] = (*_TEXT, "stay_nights")
 """Columns of the encounter matrix that `claims_of` reads."""
 
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from detectors.frozen import frame_arrays, frame_of
 from detectors.reference import TailReference
+from features.peers import ALL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
 MIN_GROUP = 100  # the 99th percentile of fewer is their largest
 USUAL, HIGH = 0.90, 0.99
 
-_FIGURES: Mapping[str, pl.DataType] = {"members": pl.Int32(), "usual": pl.Float64(), "high": pl.Float64()}
+_WORDS: Mapping[str, str] = {
+    "care_type": "ma_loai_kcb",
+    "icd3": "icd3",
+    "icd_letter": "icd_letter",
+    "ma_cskcb": "ma_cskcb",
+}
+
+_FIGURES: Mapping[str, pl.DataType] = {
+    "members": pl.Int32(),
+    "usual": pl.Float64(),
+    "high": pl.Float64(),
+    "beyond": pl.Int32(),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +44,7 @@ class Usual:
 
     ladder: tuple[tuple[str, ...], ...]
     pool: tuple[str, ...]
+    times: float  # how often the 99th percentile a number must exceed: a little above it is nothing
     groups: tuple[pl.DataFrame, ...]
     tails: Mapping[str, TailReference]
 
@@ -41,6 +55,7 @@ class Usual:
         *,
         ladder: tuple[tuple[str, ...], ...],
         pool: tuple[str, ...],
+        times: float,
         usual: float = USUAL,
         least: int = MIN_GROUP,
     ) -> Self:
@@ -55,45 +70,52 @@ class Usual:
                 pl.len().cast(pl.Int32).alias("members"),
                 pl.col("x").quantile(usual, "higher").alias("usual"),
                 pl.col("x").quantile(HIGH, "higher").alias("high"),
+                pl.col("x")
+                .filter(pl.col("x") > times * pl.col("x").quantile(HIGH, "higher"))
+                .len()
+                .cast(pl.Int32)
+                .alias("beyond"),
             )
             .filter(pl.col("members") >= least)
             .sort(level)
             for level in ladder
         )
-        bare = cls(ladder, pool, groups, {})
+        bare = cls(ladder, pool, times, groups, {})
         placed = bare.place(rows).drop_nulls("high")
-        above = np.log(placed["x"].to_numpy() / placed["high"].to_numpy())
-        keys = placed["pool"].to_numpy()
-        tails = {key: TailReference.fit(above[keys == key]) for key in placed["pool"].unique().sort().to_list()}
-        return cls(ladder, pool, groups, tails)
+        tails = {
+            key: TailReference.fit(_log_ratio(placed.filter(pl.col("pool") == key)))
+            for key in placed["pool"].unique().sort().to_list()
+        }
+        return cls(ladder, pool, times, groups, tails)
 
     def place(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """`rows` with `usual`, `high`, `members` of the narrowest group that is known, its key, and `pool`."""
+        """`rows` with the figures of the narrowest group that is known, its `level` on the ladder, and `pool`."""
         found = rows
         for level, (columns, table) in enumerate(zip(self.ladder, self.groups, strict=True)):
             named = table.select(*columns, *(pl.col(name).alias(f"{name}_{level}") for name in _FIGURES))
             found = found.join(named, on=list(columns), how="left", maintain_order="left")
-        figures = [pl.coalesce(f"{name}_{level}" for level in range(len(self.ladder))).alias(name) for name in _FIGURES]
-        key = pl.coalesce(
-            pl.when(pl.col(f"members_{level}").is_not_null()).then(pl.concat_str(list(columns), separator="|"))
-            for level, columns in enumerate(self.ladder)
-        )
-        return found.select(
-            *rows.columns,
-            *figures,
-            key.alias("peer_group"),
-            pl.concat_str(list(self.pool), separator="|").alias("pool"),
-        )
+        levels = range(len(self.ladder))
+        figures = [pl.coalesce(f"{name}_{level}" for level in levels).alias(name) for name in _FIGURES]
+        known = pl.coalesce(pl.when(pl.col(f"members_{level}").is_not_null()).then(level) for level in levels)
+        pool = pl.concat_str(list(self.pool), separator="|")
+        return found.select(*rows.columns, *figures, known.alias("level"), pool.alias("pool"))
 
-    def above(self, rows: pl.DataFrame, *, times: float) -> pl.DataFrame:
-        """Placed rows whose `x` is more than `times` their group's 99th percentile, with `tail` and `ratio`."""
-        placed = self.place(rows).filter(pl.col("x") > pl.col("high") * times)
-        x, high = placed["x"].to_numpy(), placed["high"].to_numpy()
-        tail, pools = np.ones(placed.height), placed["pool"].to_list()
-        for key in sorted(set(pools) & self.tails.keys()):
-            mine = np.array([pool == key for pool in pools])
-            tail[mine] = self.tails[key].probability(np.log(x[mine] / high[mine]))
-        return placed.with_columns(pl.Series("tail", tail))
+    def above(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Placed rows whose `x` is more than `times` their group's 99th percentile: with `tail` and `peer_group`.
+
+        Half of the tail's word (the mean of the logarithms) is that of the pool, half the share of the own group that
+        lies beyond: a small group, or one in which such numbers are not rare, cannot say one in a thousand.
+        """
+        placed = self.place(rows).filter(pl.col("x") > pl.col("high") * self.times)
+        tail, pools = np.ones(placed.height), placed["pool"]
+        for key in sorted(set(pools.to_list()) & self.tails.keys()):
+            mine = (pools == key).to_numpy()
+            tail[mine] = self.tails[key].probability(_log_ratio(placed.filter(pools == key)))
+        own = (placed["beyond"].to_numpy() + 1.0) / (placed["members"].to_numpy() + 1.0)
+        group = pl.coalesce(
+            pl.when(pl.col("level") == level).then(_key(columns)) for level, columns in enumerate(self.ladder)
+        )
+        return placed.with_columns(pl.Series("tail", np.sqrt(tail * own)), group.alias("peer_group"))
 
     def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """The tables as named arrays."""
@@ -108,6 +130,7 @@ class Usual:
         return {
             "ladder": [list(level) for level in self.ladder],
             "pool": list(self.pool),
+            "times": self.times,
             "rows": {key: tail.rows for key, tail in self.tails.items()},
         }
 
@@ -119,11 +142,23 @@ class Usual:
         return cls(
             ladder=ladder,
             pool=tuple(meta["pool"]),
+            times=meta["times"],
             groups=tuple(
                 frame_of(arrays, f"{prefix}/{level}", _schema(columns)) for level, columns in enumerate(ladder)
             ),
             tails={key: TailReference(arrays[f"{prefix}/tail/{key}"], count) for key, count in rows.items()},
         )
+
+
+def _key(columns: Sequence[str]) -> pl.Expr:
+    """The group as `features.peers.label` reads it; the item, of which the sentence speaks, is left out."""
+    parts = [pl.concat_str(pl.lit(f"{_WORDS[name]}="), name) for name in columns if name in _WORDS]
+    return pl.concat_str(parts, separator="|") if parts else pl.lit(ALL)
+
+
+def _log_ratio(placed: pl.DataFrame) -> NDArray[np.float64]:
+    """How far above its group's 99th percentile each `x` lies, on the log scale."""
+    return np.log(placed["x"].to_numpy() / placed["high"].to_numpy())
 
 
 def _schema(columns: Sequence[str]) -> dict[str, pl.DataType]:

@@ -71,6 +71,7 @@ NORMAL_P90 = 1.2816  # standard deviations from its median to its 90th percentil
 
 COLUMN_NAMES: Mapping[str, tuple[str, str]] = {
     "ma_loai_kcb": ("", ""),
+    "ma_cskcb": ("cơ sở", "facility"),
     "facility_rank": ("cơ sở hạng", "facility rank"),
     "facility_kind": ("loại cơ sở", "facility kind"),
     "icd3": ("bệnh chính", "main diagnosis"),

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from detectors.base import FINDING_COLUMNS, DetectorState
-from detectors.items import CLAIM, DRUG, IMAGING, LAB, PROCEDURE, SUPPLY, claims_of, lines_of, native
+from detectors.items import CLAIM, DRUG, IMAGING, LAB, MATRIX_COLUMNS, PROCEDURE, SUPPLY, claims_of, lines_of, native
 from detectors.justification import Justification
 from detectors.reference import TailReference
 from detectors.usual import Usual
@@ -28,9 +28,14 @@ if TYPE_CHECKING:
     from data.schema import ClaimTables
     from features.base import Level
 
-MIN_STRENGTH = 0.3  # a tail of 1 in 80: below it the honest ones are too many
+MIN_STRENGTH = 0.35  # a tail of 1 in 110: below it the honest ones are too many
 MIN_PEERS = 500  # claims with a kind of item: fewer cannot tell one in a thousand
-QUANTITY_TIMES, PRICE_TIMES, SUPPLY_TIMES = 1.2, 1.5, 1.2  # beyond the 99th percentile: a little above is nothing
+QUANTITY_TIMES, PRICE_TIMES, SUPPLY_TIMES, COUNT_TIMES = (
+    1.2,
+    1.5,
+    1.2,
+    1.1,
+)  # beyond the 99th percentile: a little above is nothing
 ONE = 1000  # thousandths: an excess below one unit is nothing
 COUNT_ABOVE = 2  # items beyond the 99th percentile of the count
 MANY_DRUGS, MANY_TESTS = 2, 3  # different items without indication: from here on it is a habit of giving much
@@ -50,6 +55,7 @@ class Indication:
     name = "indication"
     version = 1
     level: Level = "encounter"
+    feature_names: tuple[str, ...] = MATRIX_COLUMNS
     needs: tuple[str, ...] = (
         "encounter.ma_benh_chinh",
         "encounter.ma_loai_kcb",
@@ -122,13 +128,18 @@ class Indication:
     }
 
     def fit(self, tables: ClaimTables, matrix: pl.DataFrame, *, seed: int) -> Self:
-        """Learn from the claims of `tables`. Nothing is drawn: `seed` changes nothing."""
+        """Learn from the claims of `matrix`; others of `tables` count as their patients' past.
+
+        Nothing is drawn: `seed` changes nothing.
+        """
         del seed
-        claims = claims_of(tables, matrix)
-        lines = lines_of(tables, claims)
+        everyone = claims_of(tables, matrix)
+        every_line = lines_of(tables, everyone)
+        claims = everyone.filter("judged")
+        lines = every_line.join(claims.select("c"), on="c", how="semi", maintain_order="left")
         given = lines.select("c", "item", "kind").unique()
         self._justification = Justification.fit(claims, given.select("c", "item"))
-        odd = self._odd(tables, claims, given, own=True)
+        odd = self._odd(tables, everyone, given, own=True)
         totals = _surprise(claims, given, odd)
         self._tails = {}
         for pool in ("peers", "wider"):
@@ -142,11 +153,13 @@ class Indication:
                 _scaled(amounts, self._growth),
                 ladder=(("item", "care_type", "icd3"), ("item", "care_type"), ("item", "care")),
                 pool=("kind", "care"),
+                times=QUANTITY_TIMES,
             ),
             "days_supply": Usual.fit(
                 _supplies(claims, lines),
                 ladder=(("item", "care_type", "icd3"), ("item", "care_type"), ("item", "care")),
                 pool=("care",),
+                times=SUPPLY_TIMES,
             ),
             "many_items": Usual.fit(
                 _counts(claims, given),
@@ -156,6 +169,7 @@ class Indication:
                     ("kind", "care_type", "icd_letter", "stay"),
                 ),
                 pool=("kind", "care"),
+                times=COUNT_TIMES,
                 least=50,
             ),
             "dear_product": Usual.fit(
@@ -163,10 +177,11 @@ class Indication:
                 # what the facility itself used to hand out comes first: a new dear product shows against it
                 ladder=(("ma_cskcb", "product"), ("product",)),
                 pool=("all",),
+                times=PRICE_TIMES,
                 usual=0.5,
             ),
         }
-        in_hand = self._in_hand(tables, claims, lines)
+        in_hand = self._in_hand(tables, everyone, every_line).join(claims.select("c"), on="c", how="semi")
         self._tails["overlap"] = TailReference.fit(in_hand["left"].to_numpy())
         return self
 
@@ -177,17 +192,22 @@ class Indication:
         return self._justification
 
     def find(self, tables: ClaimTables, matrix: pl.DataFrame) -> pl.DataFrame:
-        """Lines that are not usual, with the columns of `FINDING_COLUMNS`, sorted by claim, line and pattern."""
-        claims = claims_of(tables, matrix)
-        lines = lines_of(tables, claims)
+        """Lines of the claims of `matrix` that are not usual: columns of `FINDING_COLUMNS`, by claim, line and pattern.
+
+        Other claims of `tables` count as their patients' past.
+        """
+        everyone = claims_of(tables, matrix)
+        every_line = lines_of(tables, everyone)
+        claims = everyone.filter("judged")
+        lines = every_line.join(claims.select("c"), on="c", how="semi", maintain_order="left")
         if self._justification is None or not lines.height:
             return pl.DataFrame(schema=FINDING_COLUMNS)
         given = lines.select("c", "item", "kind").unique()
         found = [
-            self._unindicated(tables, claims, lines, given),
+            self._unindicated(tables, everyone, lines, given),
             self._quantities(claims, lines),
             self._days_supply(claims, lines),
-            self._overlaps(tables, claims, lines),
+            self._overlaps(tables, everyone, every_line),
             self._many(claims, lines, given),
             self._dear(claims, lines),
         ]
@@ -201,14 +221,19 @@ class Indication:
             .sort(*CLAIM, "line_table", "row_no", "pattern")
         )
 
+    def _known(self) -> Justification:
+        if self._justification is None:
+            raise ValueError("indication: not fitted; call fit or from_state first (chưa huấn luyện: gọi fit trước)")
+        return self._justification
+
     # --- items without indication
 
     def _odd(self, tables: ClaimTables, claims: pl.DataFrame, given: pl.DataFrame, *, own: bool) -> pl.DataFrame:
         asked = given.select("c", "item")
         nothing = pl.DataFrame(schema={"c": pl.UInt32(), "diagnosis": pl.String()})
-        first = self._learned.unindicated(claims, asked, nothing, own=own)
+        first = self._known().unindicated(claims, asked, nothing, own=own)
         past = _earlier_diagnoses(tables, claims, first)
-        return self._learned.unindicated(claims, first.select("c", "item"), past, own=own)
+        return self._known().unindicated(claims, first.select("c", "item"), past, own=own)
 
     def _unindicated(
         self, tables: ClaimTables, claims: pl.DataFrame, lines: pl.DataFrame, given: pl.DataFrame
@@ -249,7 +274,7 @@ class Indication:
                 amount=pl.col("fund") / 100,
                 observed=(100 * pl.col("share")).round_sig_figs(4),
                 allowed=(100 * pl.col("overall")).round_sig_figs(4),
-                peer_group=pl.col("key"),
+                peer_group=pl.lit(None, dtype=pl.String),
                 peer_n=pl.col("seen"),
             )
         )
@@ -260,7 +285,7 @@ class Indication:
         scaled = _scaled(_amounts(claims, lines), self._growth)
         above = (
             self._usual["quantity"]
-            .above(scaled, times=QUANTITY_TIMES)
+            .above(scaled)
             .with_columns(limit=(pl.col("usual") * pl.col("scale") * ONE).ceil().cast(pl.Int64))
         )
         above = above.filter(pl.col("total") - pl.col("limit") >= ONE)
@@ -287,7 +312,7 @@ class Indication:
         )
 
     def _days_supply(self, claims: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-        above = self._usual["days_supply"].above(_supplies(claims, lines), times=SUPPLY_TIMES)
+        above = self._usual["days_supply"].above(_supplies(claims, lines))
         excess = (pl.col("x") - pl.col("usual")).clip(0)
         return above.with_columns(
             pattern=pl.lit("days_supply"),
@@ -350,11 +375,11 @@ class Indication:
     # --- too many of a kind
 
     def _many(self, claims: pl.DataFrame, lines: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-        above = self._usual["many_items"].above(_counts(claims, given), times=1.0)
+        above = self._usual["many_items"].above(_counts(claims, given))
         above = above.filter(pl.col("x") - pl.col("high") >= COUNT_ABOVE)
         kinds = above.select("c", pl.col("kind").cast(pl.UInt8), "x", "usual", "members", "peer_group", "tail")
         theirs = given.join(kinds, on=["c", "kind"], how="inner")
-        ranked = self._learned.best(claims, theirs).sort("c", "kind", "share", "item")
+        ranked = self._known().best(claims, theirs).sort("c", "kind", "share", "item")
         # as many as lie above the usual number, the least often ordered for these diagnoses first
         place = pl.int_range(pl.len()).over("c", "kind")
         excess = ranked.filter(place < pl.col("x") - pl.col("usual"), pl.col("share") < 1.0)
@@ -373,7 +398,7 @@ class Indication:
     # --- a dearer product
 
     def _dear(self, claims: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-        above = self._usual["dear_product"].above(_prices(claims, lines), times=PRICE_TIMES)
+        above = self._usual["dear_product"].above(_prices(claims, lines))
         return above.with_columns(
             pattern=pl.lit("dear_product"),
             scheme=pl.lit("HIGH_COST_DRUG_SHIFT"),

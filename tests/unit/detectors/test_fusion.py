@@ -25,8 +25,8 @@ class Odd:
     """A finder as fusion sees it: its name, and what it says."""
 
     name, version, needs = "odd", 3, ("service_line.so_luong",)
-    reason_vi: ClassVar = {"many": "{item}: {observed}, gấp {times} lần mức thường {allowed}; {n} dòng, {amount}"}
-    reason_en: ClassVar = {"many": "{item}: {observed}, {times} times the usual {allowed}; {n} lines, {amount}"}
+    reason_vi: ClassVar = {"many": "{item}: {observed}, gấp {times} lần mức thường {allowed} của {n} hồ sơ, {amount}"}
+    reason_en: ClassVar = {"many": "{item}: {observed}, {times} times the usual {allowed} of {n} claims, {amount}"}
 
 
 def found(row_no: int, amount: float, strength: float = 1.0) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def found(row_no: int, amount: float, strength: float = 1.0) -> dict[str, Any]:
         "amount": amount,
         "observed": 6.0,
         "allowed": 4.0,
+        "peer_n": 320,
         "source": "odd:many@3",
     }
 
@@ -288,8 +289,8 @@ def test_a_finding_speaks_with_its_dearest_line_and_shares_the_money() -> None:
     row = run(line(BED, 1, 30_000), findings=(found(1, 40_000), found(2, 60_000)), weights=Weights(finding=0.4))
     parts = {part["source"]: part for part in json.loads(row["evidence"])}
     own = parts["odd:many@3"]
-    assert own["text_vi"] == "Món 2: 6, gấp 1,5 lần mức thường 4; 2 dòng, 100.000 ₫"
-    assert own["text_en"] == "Món 2: 6, 1.5 times the usual 4; 2 lines, 100,000 ₫"
+    assert own["text_vi"] == "Món 2: 6, gấp 1,5 lần mức thường 4 của 320 hồ sơ, 100.000 ₫"
+    assert own["text_en"] == "Món 2: 6, 1.5 times the usual 4 of 320 claims, 100,000 ₫"
     assert sorted(own["lines"]) == [["service_line", 1], ["service_line", 2]]
     assert own["expected_recoverable"] == pytest.approx(0.4 * (10_000 + 60_000))  # the rule has 30,000 of line 1
     assert row["amount_at_risk"] == 100_000
