@@ -90,6 +90,14 @@ def test_a_claim_alone_gets_the_same_bits_as_in_a_batch() -> None:
     assert alone.sort("ma_lk").get_column("cost_per_day").equals(batch.get_column("cost_per_day"))
 
 
+def test_columns_that_look_at_everyone_can_be_left_out() -> None:
+    assert {
+        c.rsplit("_", 1)[1] for c in set(numeric_columns("line")) - set(numeric_columns("line", context="patient"))
+    } == {"median"}
+    assert numeric_columns("encounter", context="patient") == numeric_columns("encounter")
+    assert numeric_columns("doctor_month", context="patient") == ()
+
+
 def test_every_line_of_both_tables_is_an_entity() -> None:
     built = build_matrix(CLAIMS.tables(), "line", columns=["line_cost", "heading"])
     assert built.rows() == [("01001", "A", "service_line", 1, 45_000.0, "exam")]
