@@ -128,10 +128,10 @@ def _usual(tables: ClaimTables, place: Sequence[str], prefix: str) -> Frame:
         *("drug_line.ngay_yl", "service_line.ngay_yl", "encounter.ngay_vao", "encounter.facility_rank", *CODE_NEEDS),
     ),
     columns={
-        "line_price_over_rank_median": "unit price over the code's median at the rank the month before, above 0; null without",
-        "line_quantity_over_rank_median": "quantity over the code's median at the rank the month before, above 0; null without",
-        "line_price_over_facility_median": "unit price over the code's median here the month before, above 0; null without",
-        "line_quantity_over_facility_median": "quantity over the code's median here the month before, above 0; null without",
+        "line_price_over_rank_median": "price over its median at the rank the month before, above 0; null without",
+        "line_quantity_over_rank_median": "quantity over its median at the rank a month before, above 0; null without",
+        "line_price_over_facility_median": "price over the code's median here the month before, above 0; null without",
+        "line_quantity_over_facility_median": "quantity over its median here the month before, above 0; null without",
     },
     context="everyone",
 )
