@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 Level = Literal["line", "encounter", "patient", "doctor_month", "facility_month"]
 
+Context = Literal["patient", "everyone"]
+"""Whose other claims a feature looks at: the patient's earlier ones, or everyone's.
+
+A claim scored alone, or in a part of the lake, has none but its patient's beside it: there a feature that looks at
+everyone says something else, or nothing.
+"""
+
 KEYS: Mapping[Level, tuple[str, ...]] = {
     "line": LINE_KEY,
     "encounter": ENCOUNTER_KEY,
@@ -46,6 +53,7 @@ class FeatureBuilder:
     columns: Mapping[str, str]  # column -> one line: meaning, unit, range, null
     description: str
     function: Callable[[ClaimTables], nw.LazyFrame[Any]]
+    context: Context = "patient"
 
     def build(self, tables: ClaimTables) -> nw.LazyFrame[Any]:
         """Key columns of the level and `columns`, at most one row an entity. Pure and lazy."""
@@ -53,9 +61,18 @@ class FeatureBuilder:
 
 
 def feature(
-    *, level: Level, needs: tuple[str, ...], columns: Mapping[str, str] | None = None, version: int = 1
+    *,
+    level: Level,
+    needs: tuple[str, ...],
+    columns: Mapping[str, str] | None = None,
+    version: int = 1,
+    context: Context | None = None,
 ) -> Callable[[Callable[[ClaimTables], nw.LazyFrame[Any]]], FeatureBuilder]:
-    """Turn a function into a `FeatureBuilder`. Without `columns` the function's name is its only column."""
+    """Turn a function into a `FeatureBuilder`. Without `columns` the function's name is its only column.
+
+    Without `context` a feature of a month looks at everyone's claims, any other at its patient's.
+    """
+    looks_at: Context = context or ("everyone" if "month" in KEYS[level] else "patient")
 
     def wrap(function: Callable[[ClaimTables], nw.LazyFrame[Any]]) -> FeatureBuilder:
         text = inspect.getdoc(function)
@@ -69,6 +86,7 @@ def feature(
             columns=dict(columns) if columns else {function.__name__: text.splitlines()[0]},
             description=text,
             function=function,
+            context=looks_at,
         )
 
     return wrap

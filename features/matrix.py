@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from data.schema import ClaimTables
-    from features.base import FeatureBuilder
+    from features.base import Context, FeatureBuilder
     from features.expressions import Frame
 
 SIGNIFICANT_DIGITS = 12
@@ -33,9 +33,9 @@ class RepeatedKey(ValueError):
     """A feature gave one entity twice: joined to the others it would multiply rows."""
 
 
-def numeric_columns(level: Level) -> tuple[str, ...]:
-    """Number columns of the matrix of `level`, in its order."""
-    return _columns(level, text=False)
+def numeric_columns(level: Level, *, context: Context | None = None) -> tuple[str, ...]:
+    """Number columns of the matrix of `level`, in its order; with `context` only those that look no further."""
+    return _columns(level, text=False, context=context)
 
 
 def text_columns(level: Level) -> tuple[str, ...]:
@@ -62,9 +62,10 @@ def build_matrix(tables: ClaimTables, level: Level, *, columns: Sequence[str] | 
     return matrix.select(*keys, *wanted)
 
 
-def _columns(level: Level, *, text: bool | None = None) -> tuple[str, ...]:
-    """Feature columns of `level`: all, or only text or number ones."""
-    return tuple(c for b in discover(level) if text is None or (b.name in TEXT_BUILDERS) is text for c in b.columns)
+def _columns(level: Level, *, text: bool | None = None, context: Context | None = None) -> tuple[str, ...]:
+    """Feature columns of `level`: all, or only text or number ones, or only those of one context."""
+    builders = [b for b in discover(level) if text is None or (b.name in TEXT_BUILDERS) is text]
+    return tuple(c for b in builders if context in (None, b.context) or context == "everyone" for c in b.columns)
 
 
 def _entities(tables: ClaimTables, level: Level) -> Frame:

@@ -37,9 +37,10 @@ def pages() -> dict[str, str]:
 def _rules_and_features() -> str:
     parts = [catalogue_markdown().rstrip(), "", "# Đặc trưng / Features", ""]
     for level, vi, en in _LEVELS:
-        parts += [f"## {vi} / {en}", "", "| column | meaning |", "| --- | --- |"]
+        parts += [f"## {vi} / {en}", "", "| column | meaning | source |", "| --- | --- | --- |"]
         for builder in discover(level):
-            parts += [f"| `{column}` | {text} |" for column, text in builder.columns.items()]
+            source = " ".join(builder.description.partition("Source:")[2].split()).rstrip(".")
+            parts += [f"| `{column}` | {text} | {source} |" for column, text in builder.columns.items()]
         parts.append("")
     return "\n".join(parts)
 

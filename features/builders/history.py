@@ -135,9 +135,9 @@ def drugs_in_hand(tables: ClaimTables) -> Frame:
 
 @feature(level="encounter", needs=(*NEEDS, "service_line.ma_dich_vu", "service_line.ma_nhom", "service_line.ngay_yl"))
 def repeated_tests_30d(tables: ClaimTables) -> Frame:
-    """Different laboratory and imaging services also ordered for the patient in the 30 days before arrival, from 0.
+    """Different tests and images of the claim also ordered in the 30 days before, from 0; null without a patient.
 
-    Any facility counts. Null without a patient. Source: XML1, XML3 MA_DICH_VU, NGAY_YL.
+    Any facility counts. Source: XML1, XML3 MA_DICH_VU, NGAY_YL.
     """
     tests = tables.service_line.filter(
         nw.col("ma_nhom").fill_null(0).is_in(list(TEST_GROUPS)) & ~nw.col("ma_dich_vu").is_null()

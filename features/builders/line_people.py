@@ -65,10 +65,13 @@ def line_other_department(tables: ClaimTables) -> Frame:
 
     Source: XML2, XML3 MA_KHOA; XML1 MA_KHOA (codes joined by semicolons).
     """
+    # few pairs stand on very many lines: each is compared once
+    pair = ["ma_khoa", "departments"]
     own = nw.col("ma_khoa").str.strip_chars().str.replace_all(_FIRST, "").str.strip_chars()
     # padded, so that every position of the list is there
     listed = nw.concat_str([nw.col("departments").str.replace_all(r"[,\s]+", ";"), nw.lit(";" * MOST_DEPARTMENTS)])
     parts = listed.str.split(";")
     found = nw.max_horizontal(*(flag(parts.list.get(at) == own) for at in range(MOST_DEPARTMENTS)))
     told = (own != nw.lit("")) & ~nw.col("departments").is_null()
-    return for_lines(line_facts(tables), line_other_department=nw.when(told).then(1.0 - found))
+    compared = line_facts(tables).select(*pair).unique().with_columns(other=nw.when(told).then(1.0 - found))
+    return for_lines(line_facts(tables).join(compared, on=pair, how="left"), line_other_department=nw.col("other"))

@@ -128,11 +128,12 @@ def _usual(tables: ClaimTables, place: Sequence[str], prefix: str) -> Frame:
         *("drug_line.ngay_yl", "service_line.ngay_yl", "encounter.ngay_vao", "encounter.facility_rank", *CODE_NEEDS),
     ),
     columns={
-        "line_price_over_rank_median": "unit price over the code's median at facilities of the rank the month before",
-        "line_quantity_over_rank_median": "quantity over the code's median at facilities of the rank the month before",
-        "line_price_over_facility_median": "unit price over the code's median at this facility the month before",
-        "line_quantity_over_facility_median": "quantity over the code's median at this facility the month before",
+        "line_price_over_rank_median": "price over its median at the rank the month before, above 0; null without",
+        "line_quantity_over_rank_median": "quantity over its median at the rank a month before, above 0; null without",
+        "line_price_over_facility_median": "price over the code's median here the month before, above 0; null without",
+        "line_quantity_over_facility_median": "quantity over its median here the month before, above 0; null without",
     },
+    context="everyone",
 )
 def line_against_month_before(tables: ClaimTables) -> Frame:
     """Price and quantity of a line over what was usual in the calendar month before its claim's arrival; 1 is usual.

@@ -125,6 +125,15 @@ def test_is_described(builder: FeatureBuilder) -> None:
     assert builder.name in TEXT_BUILDERS or silent == []
 
 
+@by_name
+def test_a_column_that_can_be_null_says_so_in_its_own_entry(builder: FeatureBuilder, tables: Tables) -> None:
+    if builder.name in TEXT_BUILDERS:
+        return
+    frames = [built(builder, tables[drawing, "polars"]) for drawing in DRAWINGS]
+    nullable = {c for c in builder.columns for frame in frames if frame.get_column(c).null_count()}
+    assert [c for c in nullable if "null" not in builder.columns[c].lower() or "never null" in builder.columns[c]] == []
+
+
 def test_there_are_features_enough_on_each_level() -> None:
     least: dict[Level, int] = {"line": 25, "encounter": 90, "patient": 20, "doctor_month": 30, "facility_month": 30}
     assert all(len(numeric_columns(level)) >= n for level, n in least.items())

@@ -161,7 +161,7 @@ def some(*values: Any) -> st.SearchStrategy[Any]:
 
 MOMENTS = tuple(
     START + timedelta(days=day, minutes=minute)
-    for day in (0, 1, 2, 6, 7, 8, 25, 30, 31, 40)
+    for day in (0, 1, 2, 6, 7, 8, 25, 30, 31, 40, 120, 380)
     for minute in (0, 1, 61, 300, 605, 900, 1_000, 1_020)
 )
 

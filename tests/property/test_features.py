@@ -20,10 +20,6 @@ from tests.lib.claims import Claims, claims, draw
 from tests.lib.level_twins import TWINS
 
 LEVELS = tuple(TWINS)
-OTHERS_BEFORE = frozenset(
-    f"line_{value}_over_{place}_median" for value in ("price", "quantity") for place in ("rank", "facility")
-)
-"""Columns that look at other patients' past; tests/unit/features/test_line_price.py keeps them from the future."""
 QUICK = (Phase.explicit, Phase.generate)  # every try plans some thirty queries: shrinking one failure takes minutes
 
 VISIT_DURING_A_STAY = draw(
@@ -139,7 +135,8 @@ def test_the_future_and_other_patients_do_not_move_an_encounter(
         service_line=[x | {"ma_lk": f"{p}{x['ma_lk']}"} for x in other.service_line for p in "FG"],
     )
     key = dict(zip(("ma_cskcb", "ma_lk"), twins.key_of(subject), strict=True))
-    columns = [c for c in (*numeric_columns(level), *text_columns(level)) if c not in OTHERS_BEFORE]
+    # what looks at everyone is kept from the future by tests/unit/features/test_line_price.py
+    columns = [*numeric_columns(level, context="patient"), *text_columns(level)]
     before = build_matrix(alone.tables(), level, columns=columns).filter(**key)
     future = with_another_end(drawn, patient, arrival).joined(strangers)
     after = build_matrix(future.tables(), level, columns=columns).filter(**key)

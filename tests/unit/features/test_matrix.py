@@ -88,3 +88,30 @@ def test_a_claim_alone_gets_the_same_bits_as_in_a_batch() -> None:
         [build_matrix(draw(encounter=[row]).tables(), "encounter", columns=["cost_per_day"]) for row in rows]
     )
     assert alone.sort("ma_lk").get_column("cost_per_day").equals(batch.get_column("cost_per_day"))
+
+
+def test_columns_that_look_at_everyone_can_be_left_out() -> None:
+    assert {
+        c.rsplit("_", 1)[1] for c in set(numeric_columns("line")) - set(numeric_columns("line", context="patient"))
+    } == {"median"}
+    assert numeric_columns("encounter", context="patient") == numeric_columns("encounter")
+    assert numeric_columns("doctor_month", context="patient") == ()
+
+
+def test_every_line_of_both_tables_is_an_entity() -> None:
+    built = build_matrix(CLAIMS.tables(), "line", columns=["line_cost", "heading"])
+    assert built.rows() == [("01001", "A", "service_line", 1, 45_000.0, "exam")]
+
+
+def test_a_patient_has_a_row_as_of_each_claim_and_none_without_a_card() -> None:
+    drawn = draw(
+        encounter="""
+            ma_lk | patient_id | ngay_vao         | ngay_ra
+            A     | an         | 2025-03-03 08:00 | 2025-03-03 09:00
+            B     | an         | 2025-03-05 08:00 | 2025-03-05 09:00
+            C     | -          | 2025-03-05 08:00 | 2025-03-05 09:00
+            D     | binh       | -                | 2025-03-05 09:00
+        """
+    )
+    built = build_matrix(drawn.tables(), "patient", columns=["patient_visits_30d", "patient_median_gap_days"])
+    assert built.rows() == [("an", "01001", "A", 1.0, None), ("an", "01001", "B", 2.0, 2.0)]
