@@ -15,9 +15,9 @@ from detectors.base import COMPANY_DAYS, Example, Rule
 from detectors.examples import Engine, Row, drug, exam, service, tables_of, visit
 from detectors.fingerprints import PRINT, code_sets
 from detectors.rulebook import run_rules
-from detectors.rules import groups, holidays, machine_load, price_turns, uniform
+from detectors.rules import groups, holidays, machine_load, price_turns, tender_quantity, uniform
 
-MODULES = (groups, holidays, machine_load, price_turns, uniform)
+MODULES = (groups, holidays, machine_load, price_turns, tender_quantity, uniform)
 RULES = {each.id: each for module in MODULES for each in vars(module).values() if isinstance(each, Rule)}
 HITS = [
     pytest.param(each, example, id=f"{each.id}: {example.title}")
