@@ -8,7 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("generate", "ingest", "fuzz", "worklist", "rules", "detection", "growth", "quality", "ablation", "public")
+NAMES = (
+    "generate",
+    "ingest",
+    "fuzz",
+    "worklist",
+    "latency",
+    "rules",
+    "detection",
+    "growth",
+    "quality",
+    "ablation",
+    "public",
+)
 
 
 def main() -> int:

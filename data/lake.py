@@ -151,6 +151,7 @@ PLAIN_TABLES: dict[str, dict[str, pl.DataType]] = {
         "ngay_ra": pl.Datetime("us"),
         "ma_benh_chinh": pl.String(),
         "t_bhtt": MONEY,
+        "expected_paid": pl.Float64(),
         "score": pl.Float64(),
         "flagged": pl.Boolean(),
         "amount_at_risk": MONEY,
@@ -490,6 +491,7 @@ class Lake:
             str(path),
             rows,
             mode="append",
+            schema_mode="merge",  # a column that came later
             partition_by=["month"] if partitioned else None,
             commit_properties=CommitProperties(app_transactions=[Transaction(commit_id, 1)]),
         )
@@ -603,7 +605,10 @@ class Reader:
         listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
         hive = ", hive_partitioning=true, hive_types={'month': INTEGER}" if "month" in wanted else ""
         names = ", ".join(f'"{c}"' for c in wanted)
-        return f"select {names} from read_parquet([{listed}], union_by_name=true{hive})"
+        rows = f"from read_parquet([{listed}], union_by_name=true{hive})"
+        return (
+            f"select {names} from ({rows} union all by name from {self._empty(table)})"  # files of before lack columns
+        )
 
     def __enter__(self) -> Self:
         """Open already; closes at the end of the block."""

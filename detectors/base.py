@@ -234,7 +234,7 @@ class Finder(Protocol):
     level: Level
     feature_names: tuple[str, ...]  # columns of the encounter matrix that it reads
     needs: tuple[str, ...]  # "table.field": without one of these its word about a claim means nothing
-    reason_vi: Mapping[str, str]  # by pattern; may use {item}, {observed}, {allowed}, {amount}, {n}, {times}
+    reason_vi: Mapping[str, str]  # by pattern; may use {item}, {observed}, {allowed}, {amount}, {n} (peers), {times}
     reason_en: Mapping[str, str]
 
     def fit(self, tables: ClaimTables, matrix: pl.DataFrame, *, seed: int) -> Self:

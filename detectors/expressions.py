@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import narwhals as nw
 
 from data.schema import ENCOUNTER_KEY, reference
+from detectors.early import Few, never
 from detectors.facts import facts
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def family(tables: ClaimTables, table: str, words: str, *, column: str | None = 
     fold = _accented if accents else plain
     members = [text for text in tables.texts(table, name) if pattern.search(fold(text))]
     if not members:
-        return nw.col(name).is_null() & nw.lit(value=False)  # a bare literal may not stand alone in a filter
+        return never(name)
     return nw.col(name).is_in(members) & ~nw.col(name).is_null()
 
 
@@ -174,15 +175,26 @@ def catalogue(tables: ClaimTables, name: str) -> nw.LazyFrame[Any]:
 def lines(tables: ClaimTables, which: Sequence[LineTable], *columns: str) -> nw.LazyFrame[Any]:
     """Lines of the tables in `which` one under the other: their key (with `line_table`) and `columns`."""
     parts = [
-        getattr(tables, name).select(*ENCOUNTER_KEY, nw.lit(name).alias("line_table"), "row_no", *columns)
+        _of_table(getattr(tables, name), name).select(*ENCOUNTER_KEY, "line_table", "row_no", *columns)
         for name in which
     ]
     return parts[0] if len(parts) == 1 else nw.concat(parts)
 
 
+def _of_table(frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
+    marked = frame.with_columns(line_table=nw.lit(name))
+    return frame.once("line_table", lambda: marked) if isinstance(frame, Few) else marked
+
+
 def with_encounter(frame: nw.LazyFrame[Any], tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
     """`frame` with columns of its encounter, named `e_<column>`."""
-    encounter = tables.encounter.select(*ENCOUNTER_KEY, **{f"e_{c}": nw.col(c) for c in columns})
+    whole = tables.encounter
+    if isinstance(whole, Few):
+        rest = [c for c in whole.columns if c not in ENCOUNTER_KEY]
+        called = whole.once("e_", lambda: whole.rename({c: f"e_{c}" for c in rest}))
+        encounter = called.select(*ENCOUNTER_KEY, *(f"e_{c}" for c in columns))
+    else:
+        encounter = whole.select(*ENCOUNTER_KEY, **{f"e_{c}": nw.col(c) for c in columns})
     return frame.join(encounter, on=list(ENCOUNTER_KEY), how="inner")
 
 

@@ -413,7 +413,7 @@ def _finding(row: Mapping[str, Any], told: tuple[str, str, Sequence[str]], item:
     reason_vi, reason_en, fields = told
     own = [(cell["line_table"], cell["row_no"]) for cell in row["lines"] if cell["row_no"] is not None]
     figures: dict[str, Any] = {name: row[name] for name in ("observed", "allowed", "amount")}
-    figures |= {"n": max(len(own), 1), "item": item}
+    figures |= {"n": row["peer_n"] or max(len(own), 1), "item": item}
     return Part(
         source=row["source"],
         kind="detector",

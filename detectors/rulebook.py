@@ -18,9 +18,11 @@ import polars as pl
 from data.schema import ENCOUNTER_KEY
 from detectors import base
 from detectors.base import HIT_COLUMNS, RuleRun
+from detectors.early import few, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import date
 
     from data.schema import ClaimTables
     from detectors.base import Example, Rule
@@ -95,31 +97,40 @@ def run_rules(
     known = known or {}
     asked = [rule for rule in active if rule.id not in known]
     blank_frames = _blank_queries(tables, needed)
-    read, lined, *rest = _collect(
-        [_read(tables), _lined(tables), *blank_frames, *(rule.find(tables) for rule in asked)]
-    )
-    flagged = rest[: len(blank_frames)]
-    by_rule = dict(zip((rule.id for rule in asked), rest[len(blank_frames) :], strict=True))
-    found = [known[rule.id] if rule.id in known else by_rule[rule.id] for rule in active]
+    first = [_read(tables), _lined(tables), *blank_frames]
+    if (at_hand := few(tables)) is not None:
+        read, lined, *flagged = _collect(first)
+        answers: Sequence[pl.DataFrame | None] = [rows_of(rule.find(at_hand)) for rule in asked]
+    else:
+        read, lined, *rest = _collect([*first, *(rule.find(tables) for rule in asked)])
+        flagged, answers = rest[: len(blank_frames)], rest[len(blank_frames) :]
+    by_rule: dict[str, pl.DataFrame | None] = {**dict(zip((r.id for r in asked), answers, strict=True)), **known}
+    found = [by_rule[rule.id] for rule in active]
     blanks = _without_lines(_blanks(read, flagged), read, lined, needed)
 
+    nothing = pl.DataFrame(schema=dict(SIGN_COLUMNS))
     hits: list[pl.DataFrame] = []
     vague: dict[str, pl.Series] = {}
+    in_force: dict[tuple[date | None, date | None], pl.Series] = {}
     runs = {ref: RuleRun(rule=ref, hit=0, clear=0, not_evaluable=read.height, reason=why) for ref, why in aside.items()}
     for rule, rows in zip(active, found, strict=True):
-        applies = _applies(rule, read, off)
-        signs = _signs(rule, rows).join(read.filter(applies), on=KEY, how="semi")
-        sure = signs.select(KEY).unique()
+        period = (rule.valid_from, rule.valid_to)
+        if period not in in_force:
+            in_force[period] = _in_force(rule, read)
+        applies = in_force[period] & _on(rule, read, off)
+        signs = nothing if rows is None else _signs(rule, rows).join(read.filter(applies), on=KEY, how="semi")
+        sure = signs.select(KEY).unique() if signs.height else nothing
         missing = _missing(rule, blanks, applies, sure)
         unsure = int(missing.sum()) if missing is not None else 0
         if missing is not None and unsure:
             vague[rule.ref] = missing
-        hits.append(signs)
+        if signs.height:
+            hits.append(signs)
         runs[rule.ref] = RuleRun(
             rule=rule.ref, hit=sure.height, clear=read.height - sure.height - unsure, not_evaluable=unsure
         )
     return RuleResults(
-        hits=pl.concat([pl.DataFrame(schema=dict(SIGN_COLUMNS)), *hits]),
+        hits=pl.concat([nothing, *hits]),
         runs=tuple(runs[rule.ref] for rule in chosen),
         blanks=blanks,
         vague=pl.DataFrame(vague),
@@ -154,14 +165,13 @@ def _missing_catalogues(rule: Rule, tables: ClaimTables) -> str | None:
 
 def applying(rule: Rule, claims: pl.DataFrame, off: Mapping[str, Collection[str]] | None) -> pl.DataFrame:
     """Those of `claims` (`ngay_vao`, `province`) that the rule judges: in force on arrival, not `off` there."""
-    return claims.filter(_applies(rule, claims, off))
+    return claims.filter(_in_force(rule, claims) & _on(rule, claims, off))
 
 
-def _applies(rule: Rule, read: pl.DataFrame, off: Mapping[str, Collection[str]] | None) -> pl.Series:
-    applies = _in_force(rule, read)
-    if off and (where := off.get(rule.id)):
-        applies &= ~read["province"].is_in(list(where)).fill_null(value=False)
-    return applies
+def _on(rule: Rule, read: pl.DataFrame, off: Mapping[str, Collection[str]] | None) -> pl.Series:
+    """Whether each encounter lies where the rule is not switched off."""
+    where = list(off.get(rule.id, ())) if off else []
+    return ~read["province"].is_in(where).fill_null(value=False)
 
 
 def _in_force(rule: Rule, read: pl.DataFrame) -> pl.Series:

@@ -15,21 +15,24 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, LINE_KEY
 
 if TYPE_CHECKING:
     import narwhals as nw
 
     from data.schema import ClaimTables
 
-Level = Literal["encounter", "doctor_month", "facility_month"]
+Level = Literal["line", "encounter", "patient", "doctor_month", "facility_month"]
 
 KEYS: Mapping[Level, tuple[str, ...]] = {
+    "line": LINE_KEY,
     "encounter": ENCOUNTER_KEY,
+    "patient": ("patient_id", *ENCOUNTER_KEY),
     "doctor_month": ("ma_cskcb", "doctor", "month"),
     "facility_month": ("ma_cskcb", "month"),
 }
-"""The columns that name one entity of a level. `month` is yyyymm of NGAY_RA."""
+"""The columns that name one entity of a level. `month` is yyyymm of NGAY_RA. A patient is described as of each of their
+claims: by that claim and the earlier ones. The latest row of a patient is the patient as last seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

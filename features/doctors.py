@@ -12,6 +12,11 @@ from features.expressions import Frame, amount, in_group, lines, shared
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
+MAIN_DOCTOR_NEEDS = tuple(
+    f"{table}.{name}" for table in ("drug_line", "service_line") for name in ("doctor", "ma_nhom", "t_bhtt")
+)
+"""What `main_doctor` reads."""
+
 
 @shared
 def main_doctor(tables: ClaimTables) -> Frame:

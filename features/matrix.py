@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, cast
 import narwhals as nw
 import polars as pl
 
-from features import months
+from features import months, patients
 from features.base import KEYS, Level, discover
+from features.expressions import lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ SIGNIFICANT_DIGITS = 12
 """Numbers are rounded to these: Polars divides a single row by way of a reciprocal, a batch directly, and without
 rounding the last bit of a ratio would tell whether a claim was scored alone. Sums of money stay exact to the dong."""
 
-TEXT_BUILDERS = frozenset({"context", "doctor_kind", "facility_kind"})
+TEXT_BUILDERS = frozenset({"line_kind", "context", "patient_kind", "doctor_kind", "facility_kind"})
 """Builders whose columns are text, to be treated as categories; those of all others are numbers."""
 
 
@@ -45,9 +46,9 @@ def text_columns(level: Level) -> tuple[str, ...]:
 def build_matrix(tables: ClaimTables, level: Level, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Key columns and features of every entity of `level`, sorted by key; numbers as Float64, text as String.
 
-    `columns` limits the features (and the work) to those named. Encounters are all of `tables.encounter`, doctors and
-    facilities those of its encounters with a month. Raises RepeatedKey when a feature gives an entity twice, and
-    KeyError for a column no feature gives.
+    `columns` limits the features (and the work) to those named. Lines and encounters are all of the tables, patients
+    those of encounters with a card and an arrival (a row as of each), doctors and facilities those of encounters with
+    a month. Raises RepeatedKey when a feature gives an entity twice, and KeyError for a column no feature gives.
     """
     keys = KEYS[level]
     wanted = _columns(level) if columns is None else tuple(columns)
@@ -68,8 +69,12 @@ def _columns(level: Level, *, text: bool | None = None) -> tuple[str, ...]:
 
 def _entities(tables: ClaimTables, level: Level) -> Frame:
     keys = KEYS[level]
+    if level == "line":
+        return lines(tables).select(*keys)
     if level == "encounter":
         return tables.encounter.select(*keys)
+    if level == "patient":
+        return patients.known_encounters(tables).select(*keys)
     return months.visits(tables, keys).select(*keys).unique()
 
 

@@ -45,40 +45,43 @@ LARGEST = "3000+"
 LINE_MEASURES = ("lab", "imaging", "drug", "surgery", "supply", "bed")
 
 VOLUME_COLUMNS: Mapping[str, str] = {
-    "visits": "encounters discharged in the month, from 1",
-    "patients": "different patients, from 0; encounters without a card have none",
+    "visits": "encounters discharged in the month, from 1; never null",
+    "patients": "different patients, from 0; encounters without a card have none; never null",
     "visits_per_patient": "encounters with a patient over different patients, from 1; null without patients",
-    "repeat_visit_share": "part of encounters with a patient that are a second or later one in the month, 0 to 1",
-    "active_days": "different days of arrival, from 0",
-    "visits_per_active_day": "encounters over days of arrival; null without times",
-    "max_visits_a_day": "most encounters that arrived on one day; null without times",
+    "repeat_visit_share": "part of encounters with a patient that are not the patient's first, 0 to 1; null without",
+    "active_days": "different days of arrival, from 0; never null",
+    "visits_per_active_day": "encounters over days of arrival, from 1; null without times",
+    "max_visits_a_day": "most encounters that arrived on one day, from 1; null without times",
     "same_minute_share": "part of encounters whose minute of arrival another one shares, 0 to 1; null without times",
 }
 
 MONEY_COLUMNS: Mapping[str, str] = {
-    "total_paid": "VND asked from the fund (T_BHTT), from 0",
-    "mean_cost": "mean VND inside coverage an encounter (T_TONGCHI_BH); null when none is stated",
-    "median_cost": "median VND inside coverage an encounter; null when none is stated",
-    "log_mean_cost": "natural logarithm of 1 + the mean cost; null when none is stated",
+    "total_paid": "VND asked from the fund (T_BHTT), from 0; never null",
+    "mean_cost": "mean VND inside coverage an encounter (T_TONGCHI_BH), from 0; null when none is stated",
+    "median_cost": "median VND inside coverage an encounter, from 0; null when none is stated",
+    "log_mean_cost": "natural logarithm of 1 + the mean cost, from 0; null when none is stated or negative",
     "max_cost_share": "the dearest encounter's part of the month's VND inside coverage, 0 to 1; null without cost",
-    **{f"{name}_cost_per_visit": f"VND of {name} lines (THANH_TIEN_BH) an encounter, from 0" for name in LINE_MEASURES},
+    **{
+        f"{name}_cost_per_visit": f"VND of {name} lines (THANH_TIEN_BH) an encounter; never null"
+        for name in LINE_MEASURES
+    },
 }
 
 MIX_COLUMNS: Mapping[str, str] = {
-    "inpatient_visits": "encounters that are inpatient stays (MA_LOAI_KCB 03), from 0",
-    "inpatient_share": "part of encounters that are inpatient stays, 0 to 1",
+    "inpatient_visits": "encounters that are inpatient stays (MA_LOAI_KCB 03), from 0; never null",
+    "inpatient_share": "part of encounters that are inpatient stays, 0 to 1; never null",
     "weekend_share": "part of encounters that arrived on Saturday or Sunday, 0 to 1; null without times",
     "night_share": "part of encounters that arrived from 21:00 to 05:59, 0 to 1; null without times",
     "short_visit_share": f"part of consultations (MA_LOAI_KCB 01) under {SHORT_MINUTES} minutes, 0 to 1; null without",
     "top_diagnosis_share": "part of encounters with the commonest three-character diagnosis, 0 to 1; null without",
-    "distinct_diagnoses": "different three-character main diagnoses, from 0",
+    "distinct_diagnoses": "different three-character main diagnoses, from 0; never null",
 }
 
 HABIT_COLUMNS: Mapping[str, str] = {
-    "lines_per_visit": "drug and service lines an encounter, from 0",
-    "drugs_per_visit": "drug lines an encounter, from 0",
-    "tests_per_visit": "laboratory and imaging lines an encounter, from 0",
-    "exams_per_visit": "examination lines an encounter, from 0",
+    "lines_per_visit": "drug and service lines an encounter, from 0; never null",
+    "drugs_per_visit": "drug lines an encounter, from 0; never null",
+    "tests_per_visit": "laboratory and imaging lines an encounter, from 0; never null",
+    "exams_per_visit": "examination lines an encounter, from 0; never null",
     "round_quantity_share": f"part of drug lines whose quantity is a multiple of {ROUND_TO}, 0 to 1; null without",
     "untested_drug_share": "part of encounters with drugs that have no test line, 0 to 1; null without drugs",
 }
@@ -91,6 +94,22 @@ KIND_COLUMNS: Mapping[str, str] = {
     "main_icd_letter": "commonest first letter of the main diagnosis, the earlier letter on a tie; null without",
     "size_band": "encounters of the month in bands: 0-29, 30-99, 100-299, 300-999, 1000-2999, 3000+",
 }
+
+_HEADINGS = ("drug_line.ma_nhom", "service_line.ma_nhom")
+VOLUME_NEEDS = ("encounter.month", "encounter.patient_id", "encounter.ngay_vao")
+MONEY_NEEDS = (
+    *("encounter.month", "encounter.t_bhtt", "encounter.t_tongchi_bh"),
+    *("drug_line.thanh_tien_bh", "service_line.thanh_tien_bh", *_HEADINGS),
+)
+MIX_NEEDS = (
+    *("encounter.month", "encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra"),
+    "encounter.ma_benh_chinh",
+)
+HABIT_NEEDS = ("encounter.month", *_HEADINGS, "drug_line.so_luong", "service_line.so_luong")
+KIND_NEEDS = (
+    *("encounter.month", "encounter.ma_benh_chinh", "encounter.province"),
+    *("encounter.facility_rank", "encounter.facility_level", "encounter.facility_kind"),
+)
 
 
 def visits(tables: ClaimTables, keys: Sequence[str]) -> Frame:

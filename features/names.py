@@ -188,7 +188,168 @@ _MONTH: dict[str, Name] = {
     "top_doctor_visit_share": Name("tỷ trọng bác sĩ nhiều lượt nhất", "share of the busiest doctor", "share"),
 }
 
-NAMES: Mapping[str, Name] = _ENCOUNTER | _MONTH
+_LINE: dict[str, Name] = {
+    "line_cost": Name("chi phí của dòng", "cost of the line", "vnd"),
+    "line_unit_price": Name("đơn giá", "unit price", "vnd"),
+    "line_claim_share": Name("tỷ trọng của dòng trong hồ sơ", "share of the claim", "share"),
+    "line_group_share": Name("tỷ trọng của dòng trong nhóm chi phí", "share of the cost group", "share"),
+    "line_over_lowest_price": Name("đơn giá so với giá thấp nhất cùng mã", "price over the code's lowest", "ratio"),
+    "line_amount_over_product": Name(
+        "thành tiền so với số lượng nhân đơn giá", "amount over quantity × price", "ratio"
+    ),
+    "line_fund_share": Name("tỷ lệ quỹ BHYT chi trả của dòng", "share of the line paid by the fund", "share"),
+    "line_fund_share_above_claim": Name(
+        "tỷ lệ quỹ chi trả của dòng trừ của hồ sơ", "share paid by the fund above the claim's", "share"
+    ),
+    "line_pay_rate": Name("tỷ lệ thanh toán (%)", "payment rate (%)", "count"),
+    "line_benefit_level": Name("mức hưởng (%)", "benefit level (%)", "count"),
+    "line_price_over_rank_median": Name(
+        "đơn giá so với trung vị cùng hạng tháng trước", "price over the rank's median of the month before", "ratio"
+    ),
+    "line_quantity_over_rank_median": Name(
+        "số lượng so với trung vị cùng hạng tháng trước", "quantity over the rank's median of the month before", "ratio"
+    ),
+    "line_price_over_facility_median": Name(
+        "đơn giá so với trung vị của cơ sở tháng trước", "price over the facility's median of the month before", "ratio"
+    ),
+    "line_quantity_over_facility_median": Name(
+        "số lượng so với trung vị của cơ sở tháng trước",
+        "quantity over the facility's median of the month before",
+        "ratio",
+    ),
+    "line_price_over_listed": Name("đơn giá so với giá danh mục", "price over the listed price", "ratio"),
+    "line_at_listed_price": Name("đơn giá bằng giá danh mục", "price equals the listed price", "flag"),
+    "line_quantity": Name("số lượng", "quantity", "quantity"),
+    "line_quantity_per_day": Name("số lượng mỗi ngày", "quantity a day", "quantity"),
+    "line_code_quantity": Name("tổng số lượng cùng mã trong hồ sơ", "quantity of the code in the claim", "quantity"),
+    "line_code_quantity_per_day": Name("số lượng cùng mã mỗi ngày", "quantity of the code a day", "quantity"),
+    "line_code_quantity_same_day": Name(
+        "số lượng cùng mã trong ngày", "quantity of the code ordered on the day", "quantity"
+    ),
+    "line_heading_quantity_share": Name(
+        "tỷ trọng số lượng trong nhóm chi phí", "share of the cost group's quantity", "share"
+    ),
+    "line_round_quantity": Name("số lượng thuốc tròn chục", "round drug quantity", "flag"),
+    "line_supply_days": Name("số ngày thuốc", "days of supply", "day"),
+    "line_written_days": Name("số ngày ghi trong liều dùng", "days written in the dosage", "day"),
+    "line_supply_over_written": Name("lượng cấp so với liều ghi", "supply over what the dosage says", "ratio"),
+    "line_supply_beyond_stay": Name("số ngày thuốc trừ số ngày điều trị", "days of supply minus days of stay", "day"),
+    "line_daily_dose": Name("số lượng mỗi ngày theo số ngày ghi", "units a day over the days written", "quantity"),
+    "line_unreadable_dose": Name("liều dùng không đọc được", "unreadable dosage", "flag"),
+    "line_same_code_in_claim": Name("số dòng khác cùng mã trong hồ sơ", "other lines of the code", "count"),
+    "line_same_code_before": Name("số dòng cùng mã chỉ định trước đó", "lines of the code ordered earlier", "count"),
+    "line_same_code_same_minute": Name("số dòng cùng mã cùng phút", "lines of the code at the same minute", "count"),
+    "line_same_code_same_amount": Name(
+        "số dòng cùng mã cùng thành tiền", "lines of the code with the same amount", "count"
+    ),
+    **{
+        f"line_patient_same_code_{d}d": Name(
+            f"số lần người bệnh có cùng mã trong {d} ngày trước", f"lines of the code in {d} days before", "count"
+        )
+        for d in (7, 30, 90)
+    },
+    "line_same_code_elsewhere_90d": Name(
+        "số lần cùng mã ở cơ sở khác trong 90 ngày trước", "lines of the code elsewhere in 90 days before", "count"
+    ),
+    "line_days_since_same_code": Name("số ngày từ lần trước cùng mã", "days since the code's last time", "day"),
+    "line_drug_days_in_hand": Name(
+        "số ngày còn lại của thuốc này khi đến", "days of the drug in hand on arrival", "day"
+    ),
+    "line_minutes_order_to_execution": Name(
+        "số phút từ y lệnh đến thực hiện", "minutes from order to execution", "minute"
+    ),
+    "line_minutes_execution_to_result": Name(
+        "số phút từ thực hiện đến kết quả", "minutes from execution to result", "minute"
+    ),
+    "line_minutes_order_to_result": Name("số phút từ y lệnh đến kết quả", "minutes from order to result", "minute"),
+    "line_clockless": Name("thời gian chỉ ghi ngày", "times without a clock", "flag"),
+    "line_night": Name("chỉ định ban đêm", "ordered at night", "flag"),
+    "line_weekend": Name("chỉ định ngày nghỉ cuối tuần", "ordered at the weekend", "flag"),
+    "line_minutes_from_arrival": Name("số phút từ lúc vào đến y lệnh", "minutes from arrival to order", "minute"),
+    "line_minutes_before_arrival": Name("số phút thực hiện trước khi vào", "minutes done before arrival", "minute"),
+    "line_minutes_after_discharge": Name("số phút thực hiện sau khi ra", "minutes done after discharge", "minute"),
+    "line_result_after_discharge": Name("số phút có kết quả sau khi ra", "minutes of result after discharge", "minute"),
+    "line_day_of_stay": Name("ngày điều trị thứ (từ 0)", "day of the stay (from 0)", "day"),
+    "line_stay_part": Name("phần thời gian đã qua khi chỉ định", "part of the stay gone by", "share"),
+    "line_ordered_same_minute": Name("số dòng khác chỉ định cùng phút", "other lines ordered at the minute", "count"),
+    "line_done_same_minute": Name("số dòng khác thực hiện cùng phút", "other lines done at the minute", "count"),
+    "line_ordered_same_day": Name("số dòng khác chỉ định cùng ngày", "other lines ordered on the day", "count"),
+    "line_results_same_minute": Name("số dòng khác có kết quả cùng phút", "other results at the minute", "count"),
+    "line_by_main_doctor": Name("do bác sĩ chính chỉ định", "ordered by the main doctor", "flag"),
+    "line_self_performed": Name("người chỉ định tự thực hiện", "performed by who ordered it", "flag"),
+    "line_practitioners": Name("số người chỉ định", "practitioners named", "count"),
+    "line_performers": Name("số người thực hiện", "performers named", "count"),
+    "line_unsigned": Name("không ghi bác sĩ", "no practitioner named", "flag"),
+    "line_doctor_share": Name("tỷ trọng y lệnh của bác sĩ này", "share of the claim's lines of the doctor", "share"),
+    "line_other_department": Name("khoa khác với khoa của hồ sơ", "department not of the encounter", "flag"),
+}
+
+_PATIENT_WINDOWS = (30, 90, 365)
+
+_PATIENT: dict[str, Name] = {
+    **{
+        f"patient_{key}_{d}d": Name(f"{vi} trong {d} ngày", f"{en} in {d} days", unit)
+        for key, vi, en, unit in (
+            ("visits", "số lượt của người bệnh", "visits of the patient", "count"),
+            ("facilities", "số cơ sở đã đến", "facilities", "count"),
+            ("provinces", "số tỉnh đã đến", "provinces", "count"),
+            ("doctors", "số bác sĩ chính", "main doctors", "count"),
+            ("paid", "quỹ BHYT đã chi cho người bệnh", "paid by the fund for the patient", "vnd"),
+        )
+        for d in _PATIENT_WINDOWS
+    },
+    "patient_same_doctor_share": Name("tỷ trọng bác sĩ gặp nhiều nhất", "share of the commonest doctor", "share"),
+    "patient_own_doctor_share": Name("tỷ trọng bác sĩ của hồ sơ này", "share of this claim's doctor", "share"),
+    "patient_new_doctor": Name("bác sĩ mới", "new doctor", "flag"),
+    "patient_weekend_share": Name("tỷ lệ lượt vào cuối tuần", "share of weekend visits", "share"),
+    "patient_night_share": Name("tỷ lệ lượt vào ban đêm", "share of night visits", "share"),
+    "patient_admissions_365d": Name("số đợt nội trú trong năm", "inpatient stays in a year", "count"),
+    "patient_inpatient_nights_365d": Name("số đêm nội trú trong năm", "inpatient nights in a year", "day"),
+    "patient_emergency_share": Name("tỷ lệ lượt cấp cứu", "share of emergencies", "share"),
+    "patient_open_stays": Name("đợt nội trú chưa kết thúc", "inpatient stays not yet ended", "count"),
+    "patient_median_gap_days": Name("số ngày trung vị giữa hai lượt", "median days between visits", "day"),
+    "patient_shortest_gap_days": Name("số ngày ngắn nhất giữa hai lượt", "shortest days between visits", "day"),
+    "patient_longest_gap_days": Name("số ngày dài nhất giữa hai lượt", "longest days between visits", "day"),
+    "patient_same_day_visits_365d": Name(
+        "số lượt trùng ngày với lượt trước trong năm", "second visits of a day in a year", "count"
+    ),
+    "patient_same_facility_share": Name("tỷ trọng lượt ở cơ sở này", "share of visits here", "share"),
+    "patient_top_facility_share": Name("tỷ trọng cơ sở đến nhiều nhất", "share of the commonest facility", "share"),
+    "patient_new_facility": Name("cơ sở mới", "new facility", "flag"),
+    "patient_away_share": Name("tỷ lệ lượt ngoài tỉnh đăng ký", "share of visits outside the home province", "share"),
+    "patient_days_since_other_facility": Name("số ngày từ lượt ở cơ sở khác", "days since another facility", "day"),
+    "patient_days_since_other_province": Name("số ngày từ lượt ở tỉnh khác", "days since another province", "day"),
+    "patient_farthest_km_30d": Name(
+        "khoảng cách tới cơ sở xa nhất trong 30 ngày (km)", "km to the farthest facility of 30 days", "quantity"
+    ),
+    "patient_farthest_km_365d": Name(
+        "khoảng cách tới cơ sở xa nhất trong năm (km)", "km to the farthest facility of a year", "quantity"
+    ),
+    "patient_mean_paid_365d": Name("quỹ chi bình quân lượt trong năm", "mean paid a visit in a year", "vnd"),
+    "patient_bill_over_usual": Name("tổng chi so với thường lệ", "bill over the patient's usual", "ratio"),
+    "patient_same_amount_365d": Name("số lượt trước cùng số tiền", "earlier visits of the same amount", "count"),
+    "patient_exams_per_visit": Name("số lần khám mỗi lượt", "consultations a visit", "ratio"),
+    "patient_tests_per_visit": Name("số xét nghiệm, chẩn đoán mỗi lượt", "tests a visit", "count"),
+    "patient_drugs_per_visit": Name("số dòng thuốc mỗi lượt", "drug lines a visit", "count"),
+    "patient_untested_share": Name("tỷ lệ lượt không có xét nghiệm", "share of visits without tests", "share"),
+    "patient_chapters_365d": Name("số nhóm bệnh (chương) trong năm", "diagnosis chapters in a year", "count"),
+    "patient_diagnoses_365d": Name("số bệnh chính khác nhau trong năm", "different diagnoses in a year", "count"),
+    "patient_top_diagnosis_share": Name("tỷ trọng bệnh chính nhiều nhất", "share of the commonest diagnosis", "share"),
+    "patient_new_diagnosis": Name("bệnh chính mới", "new diagnosis", "flag"),
+    "patient_chronic_drugs_365d": Name("số thuốc dùng kéo dài", "drugs taken for months", "count"),
+    "patient_chronic_excess_days": Name(
+        "số ngày thuốc kéo dài thừa nhiều nhất", "most days of a long-term drug beyond need", "day"
+    ),
+    "patient_overlap_days": Name("tổng số ngày thuốc kéo dài thừa", "days of long-term drugs beyond need", "day"),
+    "patient_drug_sources_90d": Name(
+        "số cơ sở cấp cùng một thuốc trong 90 ngày", "facilities giving one drug in 90 days", "count"
+    ),
+    "patient_drug_claims_90d": Name(
+        "số lượt cấp cùng một thuốc trong 90 ngày", "claims giving one drug in 90 days", "count"
+    ),
+}
+
+NAMES: Mapping[str, Name] = _LINE | _ENCOUNTER | _PATIENT | _MONTH
 
 
 def name_of(column: str) -> Name:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from data.schema import ENCOUNTER_KEY
-from features.expressions import Frame, care_type, days_between, icd3, shared
+from features.expressions import Frame, care_type, days_between, icd3, shared, with_supply
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
@@ -22,6 +22,15 @@ PRIOR_KEY = ("prior_ma_cskcb", "prior_ma_lk")
 """The key of the earlier encounter in `earlier_encounters`."""
 
 
+PATIENT_KEY = ("patient_id", *ENCOUNTER_KEY)
+"""A patient as of one of their claims."""
+
+
+def known_encounters(tables: ClaimTables) -> Frame:
+    """Encounters with a card and an arrival: those that have a history and are part of others'."""
+    return tables.encounter.filter(~nw.col("patient_id").is_null() & ~nw.col("ngay_vao").is_null())
+
+
 @shared
 def earlier_encounters(tables: ClaimTables) -> Frame:
     """One row for each encounter and each earlier one of the same patient within `LONGEST_WINDOW` days.
@@ -29,7 +38,7 @@ def earlier_encounters(tables: ClaimTables) -> Frame:
     Columns: the encounter's key, `arrival`, `icd3`; the earlier one's `PRIOR_KEY`, `prior_arrival`, `prior_discharge`,
     `prior_care`, `prior_icd3`, `prior_paid` (T_BHTT); `days_ago` from its arrival to this one, above 0.
     """
-    known = tables.encounter.filter(~nw.col("patient_id").is_null() & ~nw.col("ngay_vao").is_null())
+    known = known_encounters(tables)
     now = known.select(*ENCOUNTER_KEY, "patient_id", arrival=nw.col("ngay_vao"), icd3=icd3())
     prior = known.select(
         "patient_id",
@@ -62,3 +71,55 @@ def with_history(tables: ClaimTables, frame: Frame, *, zero: tuple[str, ...]) ->
         for name in zero
     )
     return entities.join(frame, on=list(ENCOUNTER_KEY), how="left").with_columns(*filled).drop("known")
+
+
+@shared
+def earlier_drugs(tables: ClaimTables) -> Frame:
+    """Drug lines of earlier encounters ordered before arrival: their code, days of supply and `ordered_days_ago`."""
+    needed = tables.drug_line.select(*ENCOUNTER_KEY, "ma_thuoc", "ngay_yl", "lieu_dung", "so_luong")
+    drugs = with_supply(needed).select(
+        "supply",
+        prior_ma_cskcb=nw.col("ma_cskcb"),
+        prior_ma_lk=nw.col("ma_lk"),
+        code=nw.col("ma_thuoc"),
+        ordered=nw.col("ngay_yl"),
+    )
+    return (
+        earlier_encounters(tables)
+        .join(drugs, on=list(PRIOR_KEY), how="inner")
+        .filter(nw.col("ordered") < nw.col("arrival"))
+        .with_columns(ordered_days_ago=days_between(nw.col("ordered"), nw.col("arrival")))
+    )
+
+
+@shared
+def claims_so_far(tables: ClaimTables) -> Frame:
+    """One row for each known encounter and each of its patient's claims so far: itself and the earlier ones.
+
+    Columns: `PATIENT_KEY` of the encounter, `arrival`, `own` (the claim is the encounter itself), `days_ago` (0 for
+    its own), `ended` (own, or discharged by the arrival: only then its diagnosis, money, lines and length are known),
+    and of the claim `PRIOR_KEY`, `prior_arrival`, `prior_discharge`, `prior_care`, `prior_icd3`.
+    """
+    key: list[str] = list(ENCOUNTER_KEY)
+    earlier = (
+        earlier_encounters(tables)
+        .join(tables.encounter.select(*key, "patient_id"), on=key, how="left")
+        .with_columns(own=nw.lit(0), ended=nw.col("prior_discharge") <= nw.col("arrival"))
+    )
+    own = known_encounters(tables).select(
+        *PATIENT_KEY,
+        arrival=nw.col("ngay_vao"),
+        own=nw.lit(1),
+        days_ago=nw.lit(0.0),
+        ended=~nw.col("ngay_vao").is_null(),
+        prior_ma_cskcb=nw.col("ma_cskcb"),
+        prior_ma_lk=nw.col("ma_lk"),
+        prior_arrival=nw.col("ngay_vao"),
+        prior_discharge=nw.col("ngay_ra"),
+        prior_care=care_type(),
+        prior_icd3=icd3(),
+    )
+    columns = own.collect_schema().names()
+    return nw.concat([own, earlier.select(*columns)], how="vertical").with_columns(
+        ended=nw.col("ended").fill_null(False)
+    )

@@ -25,6 +25,21 @@ Ladder = tuple[tuple[str, ...], ...]
 MIN_SIZE = 30  # below this a few members move the 90th percentile, and the spread rests on it
 
 LADDERS: Mapping[Level, Ladder] = {
+    "line": (
+        ("code", "facility_rank", "ma_loai_kcb"),
+        ("code", "facility_rank"),
+        ("code",),
+        ("heading", "facility_rank"),
+        ("heading",),
+        (),
+    ),
+    "patient": (
+        ("age_band", "sex", "icd_letter", "visit_band"),
+        ("age_band", "icd_letter", "visit_band"),
+        ("age_band", "visit_band"),
+        ("visit_band",),
+        (),
+    ),
     "encounter": (
         ("ma_loai_kcb", "facility_rank", "icd3", "age_band"),
         ("ma_loai_kcb", "facility_rank", "icd_letter"),
@@ -63,6 +78,10 @@ COLUMN_NAMES: Mapping[str, tuple[str, str]] = {
     "main_icd_letter": ("nhóm bệnh chủ yếu", "commonest diagnosis letter"),
     "age_band": ("tuổi", "age"),
     "size_band": ("số lượt trong tháng", "encounters in the month"),
+    "code": ("mã", "code"),
+    "heading": ("nhóm chi phí", "cost heading"),
+    "sex": ("giới tính", "sex"),
+    "visit_band": ("số lượt trong năm", "visits in the year"),
 }
 
 

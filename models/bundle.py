@@ -26,6 +26,7 @@ from detectors.outliers.tails import TailDetector
 from detectors.rarity import Rarity
 from detectors.statistical.expected_cost import BARE_NEEDS, ExpectedCost
 from features.peers import PeerTable
+from models.entities import EntityReferences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,6 +56,7 @@ class Bundle:
     weights: Weights
     pivot: float  # place (VND) of a claim at which its score is one half
     entity_pivots: Mapping[str, float]  # the same for doctor, facility, patient
+    entities: EntityReferences | None = None  # what is usual of them; None in bundles of before
     trained: Mapping[str, Any]  # since, until, snapshot, encounters, seed, rule_versions, unlearned
 
     def judges(self) -> tuple[Judge, ...]:
@@ -96,6 +98,7 @@ class Bundle:
             "weights": asdict(self.weights),
             "pivot": self.pivot,
             "entity_pivots": dict(self.entity_pivots),
+            "entities": self.entities.as_json() if self.entities else None,
             "trained": dict(self.trained),
             "sha256": hashes,
         }
@@ -131,6 +134,7 @@ class Bundle:
             weights=Weights(**manifest["weights"]),
             pivot=manifest["pivot"],
             entity_pivots=manifest["entity_pivots"],
+            entities=EntityReferences.from_json(kept) if (kept := manifest.get("entities")) else None,
             trained=manifest["trained"],
         )
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from detectors.base import rules
-from models.scoring import chain, ranking_sql
+from models.entities import ranking_sql
+from models.scoring import chain
 
 if TYPE_CHECKING:
     from data.lake import Lake, Reader
@@ -74,14 +75,24 @@ def wilson(yes: int, n: int, z: float = Z) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def board(lake: Lake, reader: Reader, run_id: str, decisions: pl.DataFrame) -> list[Efficacy]:
-    """Every rule over the ranking that ends with `run_id`, most money first; `decisions` has the columns DECISION."""
+def board(
+    lake: Lake,
+    reader: Reader,
+    run_id: str,
+    decisions: pl.DataFrame,
+    *,
+    where: str = "true",
+    params: Sequence[str] = (),
+) -> list[Efficacy]:
+    """Every rule over the ranking that ends with `run_id`, most money first; `decisions` has the columns DECISION.
+
+    `where` (SQL on `province` and `ma_cskcb`, with its `params`) says which claims count: every figure is of these.
+    """
     linked = [run.run_id for run in chain(lake, run_id)]
-    reader.keep("_decision", decisions.select(pl.col(c).cast(t) for c, t in DECISION.items()))
     ids = ", ".join(f"'{each.ref}'" for each in rules()) or "''"
     hits = reader.pl(
         f"""
-        with ranking as ({ranking_sql(linked)}),
+        with ranking as (select version, run_id, month from ({ranking_sql(linked)}) where {where}),
         signs as (
             select s.source, s.version, s.ma_cskcb, s.ma_lk, s.line_table, s.row_no, r.month,
                    cast(s.amount as double) as amount, false as kept_back
@@ -91,14 +102,15 @@ def board(lake: Lake, reader: Reader, run_id: str, decisions: pl.DataFrame) -> l
                    cast(s.amount as double), true
             from shadow_signal s join ranking r using (version, run_id) where s.source in ({ids})
         )
-        select signs.*, d.confirmed
-        from signs left join (
-            select ma_cskcb, ma_lk, line_table, row_no, bool_or(confirmed) as confirmed from _decision group by all
-        ) d on d.ma_cskcb = signs.ma_cskcb and d.ma_lk = signs.ma_lk
-           and d.line_table is not distinct from signs.line_table and d.row_no is not distinct from signs.row_no
-        """
+        from signs
+        """,
+        list(params),
     )
-    months = sorted(hits["month"].unique().to_list())[-6:]
+    # Joined here, not as a table of the reader: requests of several users share one, each with decisions of its own.
+    decided = decisions.select(pl.col(c).cast(t) for c, t in DECISION.items())
+    about = [column for column in DECISION if column != "confirmed"]
+    hits = hits.join(decided.group_by(about).agg(pl.col("confirmed").any()), on=about, how="left", nulls_equal=True)
+    months = sorted(hits["month"].drop_nulls().unique().to_list())[-6:]
     claims = hits.select("source", "version").unique()
     pairs = (
         claims.join(claims, on="version", suffix="_other")

@@ -36,6 +36,7 @@ from features.matrix import build_matrix
 from features.peers import LADDERS, PeerTable, from_scale
 from models.bundle import ref
 from models.company import ENDED, company_of, facility_rules, in_company, moved
+from models.entities import entities, ranking_sql
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
@@ -48,7 +49,6 @@ HISTORY_DAYS = 366  # how far back features and rules look for the same patient
 CHUNK = 60_000  # encounters scored at once: bounds memory, changes no score
 BY_PATIENT_COLUMNS = ["patient_id", "ngay_vao", "ma_cskcb", "ma_lk"]
 BY_PATIENT = "patient_id nulls last, ngay_vao, ma_cskcb, ma_lk"  # so that a person's past is read with one part only
-LEVELS = ("doctor", "facility", "patient")
 EVERYWHERE = Switches()
 
 Progress = Callable[[str, int, int], None]
@@ -165,6 +165,8 @@ def gather(
         pl.col("t_tongchi_bh").cast(pl.Float64),
     )
     claims = with_doctor(claims, tables)
+    usual = matrix.select(CLAIM).with_columns(bundle.expected_cost.expected_paid(matrix))
+    claims = claims.join(usual, on=CLAIM, how="left", maintain_order="left")
     hits = found.hits
     if targets is not None:
         keys = targets.select(CLAIM)
@@ -431,8 +433,8 @@ def run_scoring(
         path = folder / "entity_score.parquet"
         linked = chain(lake, extends.run_id) if extends else []
         own = [str(p) for p in staged["claim_score"]]
-        entities = _entities(reader, run_id, own, [run.run_id for run in linked], bundle)
-        entities.write_parquet(path)
+        rolled_up = entities(reader, run_id, own, [run.run_id for run in linked], bundle)
+        rolled_up.write_parquet(path)
         staged["entity_score"].append(path)
     manifest = Run(
         run_id=run_id,
@@ -603,84 +605,3 @@ def score_claims(
     """Score claims that are not in the lake, without storing them: the same path as a run."""
     company = company_of(reader, claims)
     return score_tables(bundle, history_of(reader, claims), claims["encounter"], switches=switches, known=company)
-
-
-# the levels above the claim
-
-
-def ranking_sql(run_ids: Sequence[str]) -> str:
-    """SELECT giving the rows of `claim_score` that make a run's ranking; `run_ids` is its chain, newest first."""
-    listed = ", ".join(f"('{run_id}', {age})" for age, run_id in enumerate(run_ids))
-    return (
-        f"select s.* from claim_score s join (values {listed}) as r(run_id, age) using (run_id) "
-        "anti join superseded using (version) "
-        "qualify row_number() over (partition by s.version order by r.age) = 1"
-    )
-
-
-_ENTITY_ID = {"doctor": "ma_cskcb || ':' || doctor", "facility": "ma_cskcb", "patient": "patient_id"}
-
-
-def _entities(reader: Reader, run_id: str, own: Sequence[str], bases: Sequence[str], bundle: Bundle) -> pl.DataFrame:
-    """Doctors, facilities and patients of the whole ranking: what their claims add up to, and which schemes."""
-    names = ", ".join(f"'{path}'" for path in own)
-    fresh = f"select * from read_parquet([{names}])" if own else "select * from claim_score where false"
-    parts = [f"({fresh})"]
-    if bases:
-        known = "select version from _fresh"
-        parts.append(f"(select * from ({ranking_sql(bases)}) where version not in ({known}))")
-    reader.keep("_fresh", reader.pl(f"select version from ({fresh})"))
-    reader.keep("_ranking", reader.pl(" union all by name ".join(parts)))
-    frames: list[pl.DataFrame] = []
-    for level in LEVELS:
-        pivot = bundle.entity_pivots.get(level, bundle.pivot)
-        rows = reader.pl(
-            f"""
-            with claims as (select {_ENTITY_ID[level]} as entity_id, * from _ranking),
-            named as (
-                select entity_id, scheme, sum(expected_recoverable) as money
-                from (select entity_id, unnest(schemes) as scheme, expected_recoverable from claims) group by all
-            ),
-            ranked as (select entity_id, list(scheme order by money desc, scheme) as schemes from named group by
-            entity_id) select entity_id, any_value(province order by province) as province, count(*) as claims,
-                   sum(t_bhtt) as t_bhtt, sum(amount_at_risk) as amount_at_risk,
-                   sum(expected_recoverable) as expected_recoverable, count(*) filter (flagged) as flags,
-                   any_value(ranked.schemes) as schemes
-            from claims left join ranked using (entity_id) where entity_id is not null group by entity_id
-            """
-        )
-        money = pl.col("expected_recoverable").cast(pl.Float64)
-        frames.append(
-            rows.with_columns(
-                run_id=pl.lit(run_id),
-                level=pl.lit(level),
-                score=(money / (money + pivot)).round(6),
-                status=pl.lit("scored"),
-                schemes=pl.col("schemes").fill_null(pl.lit([], dtype=pl.List(pl.String))),
-                evidence=pl.struct(
-                    pl.col("claims"),
-                    pl.col("flags"),
-                    pl.col("t_bhtt").cast(pl.Float64),
-                    pl.col("amount_at_risk").cast(pl.Float64),
-                    money,
-                ).struct.json_encode(),
-                reasons_vi=pl.format(
-                    "{} trên {} hồ sơ có dấu hiệu cần xem xét; có thể thu hồi khoảng {} ₫ trên {} ₫ đề nghị thanh toán",
-                    "flags",
-                    "claims",
-                    money.round(0).cast(pl.Int64),
-                    pl.col("t_bhtt").cast(pl.Float64).round(0).cast(pl.Int64),
-                ),
-                reasons_en=pl.format(
-                    "{} of {} claims carry a sign to look at; about {} VND of {} VND asked may be recoverable",
-                    "flags",
-                    "claims",
-                    money.round(0).cast(pl.Int64),
-                    pl.col("t_bhtt").cast(pl.Float64).round(0).cast(pl.Int64),
-                ),
-            )
-            .with_columns(flagged=pl.col("score") >= 0.5)
-            .select(pl.col(name).cast(dtype) for name, dtype in table_columns("entity_score").items())
-            .sort("entity_id")
-        )
-    return pl.concat(frames)

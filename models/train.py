@@ -26,7 +26,8 @@ from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, LINES, TOTA
 from features.matrix import build_matrix
 from features.peers import LADDERS, PeerTable
 from models.bundle import Bundle, ref
-from models.scoring import LEVELS, collected, score_tables, with_doctor
+from models.entities import learn
+from models.scoring import collected, score_tables, with_doctor
 
 if TYPE_CHECKING:
     from data.lake import Reader
@@ -38,7 +39,6 @@ MIN_ENCOUNTERS = 500  # also the claims that an outlier detector must be able to
 MAX_ENCOUNTERS = 400_000  # more teaches little and costs memory: patients are then drawn by the hash of their pseudonym
 HOLDOUT = 0.2  # the last part of the claims, by day of discharge, that the figures are measured on
 PROVISIONAL_PIVOT = 100_000.0  # VND; only until the review threshold has been found
-ENTITY_SHARE = 0.05  # part of the doctors, facilities, patients whose score is at least one half
 
 Step = Callable[[str], None]
 D = TypeVar("D", bound="Detector")
@@ -131,8 +131,8 @@ def train(
     step("threshold")
     scored = score_tables(fitted, tables, known=signs).claims
     pivot = _pivot(scored["place"], review_share)
-    pivots = {level: _entity_pivot(scored, level) for level in LEVELS}
-    bundle = replace(fitted, pivot=pivot, entity_pivots=pivots)
+    known = learn(reader, scored, fitted.weights)
+    bundle = replace(fitted, pivot=pivot, entity_pivots=dict(known.pivots), entities=known)
     metrics |= {
         "flagged_share": int(((scored["place"] >= pivot) & (scored["expected_recoverable"] > 0)).sum()) / scored.height,
         "review_threshold_vnd": pivot,
@@ -238,9 +238,3 @@ def _pivot(place: pl.Series, share: float) -> float:
     """VND that `share` of the places reach; at least one, so that nothing at all is no flag."""
     at = place.sort(descending=True)[max(int(place.len() * share) - 1, 0)]
     return max(round(float(at), 2), 1.0)
-
-
-def _entity_pivot(scored: pl.DataFrame, level: str) -> float:
-    key = {"doctor": ["ma_cskcb", "doctor"], "facility": ["ma_cskcb"], "patient": ["patient_id"]}[level]
-    totals = scored.drop_nulls(key).group_by(key).agg(pl.col("expected_recoverable").sum())
-    return _pivot(totals["expected_recoverable"], ENTITY_SHARE) if totals.height else PROVISIONAL_PIVOT

@@ -14,7 +14,9 @@ from features.base import Level, discover
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 _LEVELS: tuple[tuple[Level, str, str], ...] = (
+    ("line", "Dòng chi phí", "line"),
     ("encounter", "Hồ sơ", "encounter"),
+    ("patient", "Người bệnh, tính đến một hồ sơ", "patient as of a claim"),
     ("doctor_month", "Bác sĩ, tháng", "doctor and month"),
     ("facility_month", "Cơ sở, tháng", "facility and month"),
 )

@@ -36,7 +36,8 @@ import numpy as np
 import polars as pl
 
 from data.errors import MinhBachError
-from models.scoring import UnknownRun, ranking_sql
+from models.entities import ranking_sql
+from models.scoring import UnknownRun
 
 if TYPE_CHECKING:
     from datetime import datetime

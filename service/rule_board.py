@@ -1,4 +1,4 @@
-"""The efficacy board: rules beside what assessors decided of what they named."""
+"""The efficacy board: rules beside what assessors decided of what they named, within what the asker may see."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import polars as pl
 
 from models.efficacy import DECISION, Efficacy, board
 from models.scoring import NothingToScore, runs
+from service.accounts import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,12 +18,19 @@ if TYPE_CHECKING:
     from service.cases.store import CaseStore
 
 
-def rule_board(lake: Lake, reader: Reader, cases: CaseStore) -> list[Efficacy]:
-    """Every rule over the newest ranking, with the decisions of concluded cases. Raises NothingToScore."""
+EVERYWHERE = Scope()
+
+
+def rule_board(lake: Lake, reader: Reader, cases: CaseStore, scope: Scope = EVERYWHERE) -> list[Efficacy]:
+    """Every rule over the claims of the newest ranking within `scope`, with the decisions of concluded cases.
+
+    Raises NothingToScore.
+    """
     done = runs(lake)
     if not done:
         raise NothingToScore
-    return board(lake, reader, done[-1].run_id, decisions_of(cases.labels()))
+    where, params = scope.sql_condition()
+    return board(lake, reader, done[-1].run_id, decisions_of(cases.labels()), where=where, params=params)
 
 
 def decisions_of(labels: Sequence[Label]) -> pl.DataFrame:

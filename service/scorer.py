@@ -6,7 +6,8 @@ import io
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from data.checks import with_hints
@@ -19,13 +20,16 @@ from models.scoring import score_claims
 from service.clock import Clock
 
 if TYPE_CHECKING:
-    from data.lake import Lake
+    from data.lake import Lake, Reader
     from models.bundle import Bundle
     from models.registry import Registry
     from service.settings import Settings
 
 MAX_CLAIMS = 1_000
 """Most claims of one request."""
+
+MOST_IDLE = 2
+"""Most readers kept open between requests."""
 
 _TABLE_NAMES = {
     "encounter": "XML1",
@@ -67,6 +71,7 @@ class ChampionScorer:
         self._switches = switches
         self._lock = threading.Lock()
         self._loaded: tuple[int, Bundle] | None = None
+        self._idle: list[Reader] = []
 
     @property
     def model_version(self) -> int:
@@ -90,7 +95,7 @@ class ChampionScorer:
         parsed = read_claims(content, key=key, received=self._clock().replace(tzinfo=None))
         _check(parsed)
         version, bundle = self._bundle()
-        with self._lake.reader() as reader:
+        with self._reader() as reader:
             scored = score_claims(bundle, reader, parsed.tables, switches=self._switches()).claims
             snapshot = reader.snapshot
         order = {key: place for place, key in enumerate(parsed.tables["encounter"].select("ma_cskcb", "ma_lk").rows())}
@@ -104,6 +109,30 @@ class ChampionScorer:
             }
             for row in rows
         ]
+
+    @contextmanager
+    def _reader(self) -> Generator[Reader]:
+        """A reader of the newest snapshot for one request: one of an earlier request where the lake has not moved.
+
+        Opening one reads which version of every claim counts, which takes longer the more claims there are.
+        """
+        newest = self._lake.snapshot()
+        with self._lock:
+            while self._idle and self._idle[-1].snapshot != newest:
+                self._idle.pop().close()
+            reader = self._idle.pop() if self._idle else None
+        if reader is None:
+            reader = self._lake.reader()
+        try:
+            yield reader
+        except BaseException:
+            reader.close()
+            raise
+        with self._lock:
+            if len(self._idle) < MOST_IDLE:
+                self._idle.append(reader)
+                return
+        reader.close()
 
     def _bundle(self) -> tuple[int, Bundle]:
         version = self.model_version
@@ -145,7 +174,15 @@ def _check(parsed: Parsed) -> None:
     for problem in parsed.problems:
         if problem.severity != "warn":
             raise BadClaims(f"{problem.message_en}: {problem.hint_en}", vi=f"{problem.message_vi}: {problem.hint_vi}")
-    count = parsed.tables["encounter"].height
+    encounters = parsed.tables["encounter"]
+    twice = encounters.filter(encounters.select("ma_cskcb", "ma_lk").is_duplicated())
+    if twice.height:
+        name = f"{twice['ma_cskcb'][0]}:{twice['ma_lk'][0]}"
+        raise BadClaims(
+            f"{name}, field ma_lk: the claim is in the request twice; send the version that counts",
+            vi=f"{name}, trường ma_lk: hồ sơ có hai lần trong yêu cầu; hãy gửi bản có hiệu lực",
+        )
+    count = encounters.height
     if not count:
         raise BadClaims("the request holds no claim", vi="yêu cầu không có hồ sơ nào")
     if count > MAX_CLAIMS:

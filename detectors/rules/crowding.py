@@ -1,4 +1,4 @@
-"""Crowding: one bed, one department, one consulting room, one sterile pack, and more patients than it can have served.
+"""Crowding: one bed, one department, one sterile pack, and more patients than it can have served.
 
 These rules compare claims of different patients of one facility; the claim that comes last carries the sign.
 """
@@ -12,15 +12,13 @@ import narwhals as nw
 from data.asof import as_of
 from data.schema import ENCOUNTER_KEY
 from detectors.base import clear, hit, not_evaluable, rule
-from detectors.examples import BED_PRICE, EXAM_PRICE, TEST_PRICE, bed, exam, listed, service, stay, visit
+from detectors.examples import BED_PRICE, TEST_PRICE, bed, listed, service, stay
 from detectors.expressions import (
     BEDS,
-    EXAM,
     SERVICES,
     carried_out,
     catalogue,
     clockless,
-    day,
     icd_in,
     line_hits,
     lines,
@@ -153,63 +151,6 @@ def over_capacity(tables: ClaimTables) -> nw.LazyFrame[Any]:
         amount=nw.col("t_bhtt") * known.share,
         observed=nw.col("census"),
         allowed=most,
-    )
-
-
-def _queue(patients: int) -> tuple[Row, ...]:
-    """So many other patients examined before by the same doctor, one every five minutes from six."""
-    told: list[Row] = []
-    for n in range(patients):
-        at = f"2025-03-10 {6 + n // 12:02}:{n % 12 * 5:02}"
-        told += [visit(at=at, minutes=60, patient_id=f"Q{n}"), exam(ngay_yl=at, ngay_th_yl=at)]
-    return tuple(told)
-
-
-@rule(
-    id="EXAM-08",
-    version=1,
-    scheme="EXAM_OVER_65",
-    severity="warn",
-    title_vi="Bác sĩ vượt 65 lượt khám/ngày",
-    title_en="More than 65 exams per doctor-day",
-    reason_vi="Lượt khám thứ {observed} trong ngày của bác sĩ (quá {allowed} lượt tính 50%); phần tính thừa {amount}.",
-    reason_en="Examination number {observed} of the doctor that day, half price beyond {allowed}; {amount} too much.",
-    legal_basis="TT35/2016 Đ4b; TT39/2024 (unverified)",
-    context="facility",
-    needs=("service_line.ma_bac_si", "service_line.ngay_yl"),
-    known_gaps="Working hours are not in the claims: more than eight hours allow more. Epidemics fill rooms too.",
-    examples=(
-        hit(
-            "the sixty-sixth",
-            *_queue(65),
-            visit(at="2025-03-10 14:00"),
-            exam(ngay_yl="2025-03-10 14:05"),
-            amount=0.5 * EXAM_PRICE * 0.8,
-        ),
-        clear("the sixty-fifth", *_queue(64), visit(at="2025-03-10 14:00"), exam(ngay_yl="2025-03-10 14:05")),
-        clear(
-            "another doctor",
-            *_queue(65),
-            visit(at="2025-03-10 14:00"),
-            exam(ngay_yl="2025-03-10 14:05", ma_bac_si="007/CCHN"),
-        ),
-        not_evaluable("no doctor", visit(), exam(ma_bac_si=None)),
-    ),
-)
-def many_examined(tables: ClaimTables) -> nw.LazyFrame[Any]:
-    """Examinations of a doctor beyond the number of a day, by the clock."""
-    known = facts("EXAM-08")
-    told = lines(tables, SERVICES, "ma_nhom", "ma_bac_si", "ngay_yl", "t_bhtt").filter(
-        nw.col("ma_nhom") == EXAM, money("t_bhtt") > 0, ~nw.col("ma_bac_si").is_null(), ~nw.col("ngay_yl").is_null()
-    )
-    seen = within_stay(told, tables, nw.col("ngay_yl")).with_columns(date=day(nw.col("ngay_yl")))
-    where, order = ["ma_cskcb", "ma_bac_si", "date"], ["ngay_yl", "ma_lk", "row_no"]
-    late = seen.with_columns(rank=nw.col("ma_lk").cum_count().over(*where, order_by=order))
-    return line_hits(
-        late.filter(nw.col("rank") > known.most),
-        amount=money("t_bhtt") * known.share,
-        observed=nw.col("rank"),
-        allowed=nw.lit(float(known.most)),
     )
 
 

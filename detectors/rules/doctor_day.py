@@ -80,7 +80,8 @@ def _over_capacity(seen: nw.LazyFrame[Any], *of: str, limit: nw.Expr | float, ho
     legal_basis="TT35/2016 Đ4b",
     needs=_NEEDS,
     known_gaps=(
-        f"{_WITHIN}{_EXEMPT}Counted for a doctor in a department; two doctors who share one code look the same. Hours of the "
+        f"{_WITHIN}{_EXEMPT}"
+        "Counted for a doctor in a department; two doctors who share one code look the same. Hours of the "
         "day beyond eight raise the limit, counted from the doctor's first examination, breaks included. Files that "
         "know only the day of arrival and leaving are not judged."
     ),
@@ -119,7 +120,8 @@ def _facility(tables: int | None = 1, **fields: Any) -> Row:
     needs=_NEEDS,
     catalogues=("facilities",),
     known_gaps=(
-        f"{_WITHIN}{_EXEMPT}The facility catalogue gives the tables of the whole facility, not of a department: one department "
+        f"{_WITHIN}{_EXEMPT}"
+        "The facility catalogue gives the tables of the whole facility, not of a department: one department "
         "beyond its own is not seen. Facilities without a number of tables are passed over. Hours beyond eight, from "
         "the facility's first examination of the day, raise the limit. That the excess is not paid at all after three "
         "such months is not counted: half is."

@@ -58,9 +58,13 @@ def _of_group(group: str) -> nw.Expr:
 def _scan(start: str, minutes: int = 10, machine: str = "SA.1.01001.001", **fields: Any) -> Row:
     """An ultrasound from `start`, done in so many minutes."""
     end = f"{start[:-2]}{int(start[-2:]) + minutes:02}"
-    named: Row = {"ma_nhom": 2, "ten_dich_vu": "Siêu âm ổ bụng", "ma_dich_vu": "18.0015.0001", "ma_may": machine}
-    told: dict[str, Any] = {**named, "ngay_yl": start, "ngay_th_yl": start, "ngay_kq": end, **fields}
-    return service(**told)
+    told: dict[str, Any] = {
+        "ma_nhom": 2,
+        "ten_dich_vu": "Siêu âm ổ bụng",
+        "ma_dich_vu": "18.0015.0001",
+        "ma_may": machine,
+    }
+    return service(**{**told, "ngay_yl": start, "ngay_th_yl": start, "ngay_kq": end, **fields})
 
 
 @rule(

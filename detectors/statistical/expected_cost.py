@@ -8,6 +8,9 @@ them: a stay is long for its care, not for its diagnosis alone.
 
 A claim without any line has no cost groups: its whole bill is expected instead, the covered total or, where only that
 is stated, the fund's part. No claim is judged both ways, so no dong is counted twice.
+
+For the levels above the claim every claim has an expected payment, also those that are not dear. There a facility must
+not teach its own norm: its claims are expected by models that were learned without it.
 """
 
 from __future__ import annotations
@@ -144,6 +147,7 @@ BARE_NEEDS: tuple[str, ...] = ("encounter.ma_benh_chinh",)
 HABIT_PRIOR = 4.0  # claims above the 95th percentile that a facility or doctor must show to count for half
 PRIOR_ROWS = 25.0  # a category seen this often counts for half against the whole: rare diagnoses borrow strength
 QUANTILE = 0.95
+FOLDS = 3  # parts of the facilities: the claims of each are expected from those of the others
 MIN_PAID_ROWS = 200  # below this a group is too rare to learn; its excess is then never raised
 ROWS_WORTH_THREADS = 100_000  # below this OpenMP threads wait for each other longer than they work
 _THOUSAND = 1000.0
@@ -157,6 +161,15 @@ class _GroupModel:
     encoding: Mapping[str, Mapping[str, float]]
     centre: float
     habits: Mapping[str, float]
+    without: tuple[_MeanModel, ...] = ()  # by fold: what is usual, learned without the facilities of that fold
+
+
+@dataclass(frozen=True)
+class _MeanModel:
+    mean: TreeEnsemble
+    encoding: Mapping[str, Mapping[str, float]]
+    centre: float
+    level: float  # what the claims cost over what the trees expect of them: costs are cut for these, not for this
 
 
 class ExpectedCost:
@@ -168,11 +181,15 @@ class ExpectedCost:
     needs: tuple[str, ...] = NEEDS
 
     def __init__(
-        self, models: Mapping[str, _GroupModel] | None = None, support: Mapping[str, float] | None = None
+        self,
+        models: Mapping[str, _GroupModel] | None = None,
+        support: Mapping[str, float] | None = None,
+        folds: Mapping[str, int] | None = None,
     ) -> None:
-        """Fitted models by cost group, and how well each diagnosis is known; empty before `fit`."""
+        """Fitted models by cost group, how well each diagnosis is known, the fold of each facility; empty at first."""
         self._models = dict(models or {})
         self._support = dict(support or {})
+        self._folds = dict(folds or {})
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -196,6 +213,7 @@ class ExpectedCost:
         from threadpoolctl import threadpool_limits
 
         self._support = _learn_support(x)
+        self._folds = _folds(x)
         with threadpool_limits(1 if x.height < ROWS_WORTH_THREADS else None):
             self._fit_groups(x, seed, HistGradientBoostingRegressor)
         return self
@@ -232,7 +250,83 @@ class ExpectedCost:
                 encoding=encoding,
                 centre=centre,
                 habits=_learn_habits(x, above > 0),
+                without=self._without(x, group, cost, limit, booster(loss="poisson", **shape)),
             )
+
+    def _without(
+        self,
+        x: pl.DataFrame,
+        group: CostGroup,
+        cost: NDArray[np.float64],
+        limit: NDArray[np.float64],
+        learner: Any,
+    ) -> tuple[_MeanModel, ...]:
+        """The mean learned without each fold of facilities, and last from all, for facilities not seen here."""
+        fold = _fold_of(x, self._folds)
+        models: list[_MeanModel] = []
+        for number in range(FOLDS + 1 if self._folds else 1):
+            taught = (fold != number) | (not self._folds)  # no facility is in the last fold
+            rows, own, cut = (
+                x.filter(pl.Series(taught)),
+                cost[taught],
+                np.minimum(cost / _THOUSAND, 2.0 * limit)[taught],
+            )
+            if not (own > 0).any():
+                return ()
+            encoding, centre = _learn_encoding(rows, np.log1p(own / _THOUSAND))
+            design = _design(rows, group, encoding, centre)
+            design[:, np.isnan(design).all(axis=0)] = 0.0
+            mean = TreeEnsemble.from_boosting(learner.fit(design, cut))
+            expected = np.exp(np.minimum(mean.predict(design), 20.0)) * _THOUSAND
+            models.append(_MeanModel(mean, encoding, centre, float(own.sum() / expected.sum())))
+        return tuple(models)
+
+    def expected_paid(self, x: pl.DataFrame) -> pl.Series:
+        """VND that the fund would be asked for each row of `x` if its care were usual; null where it cannot be said.
+
+        Of a claim with lines: the means of its cost groups and, as it is, what no group holds, times the fund's share
+        of the covered cost. Of one without: its whole bill. A facility that was learned from is judged by the models
+        that did not see it.
+        """
+        paid = x["fund_paid"].cast(pl.Float64)
+        covered = x["bill_total"].cast(pl.Float64)
+        share = (
+            pl.select(pl.when(covered > 0).then((paid / covered).clip(0.0, 1.0)))
+            .to_series()
+            .fill_null(pl.select(pl.when(paid.is_not_null()).then(1.0)).to_series())
+        )
+        lines = x[LINES].fill_null(0.0).to_numpy() > 0
+        observed, expected = np.zeros(x.height), np.zeros(x.height)
+        for group in COST_GROUPS:
+            if (mean := self._mean_without(x, group)) is not None:
+                observed, expected = observed + _cost(x, group), expected + mean
+        amount = paid.to_numpy().astype(np.float64)
+        result = amount + (expected - observed) * share.to_numpy().astype(np.float64)
+        known = lines & bool(self._models.keys() - {group.name for group in TOTALS})
+        for group in TOTALS:
+            mean = self._mean_without(x, group)
+            able = ~known & x[group.column].is_not_null().to_numpy()
+            if mean is None or not able.any():
+                continue
+            whole = mean * share.to_numpy().astype(np.float64) if group.name == "total" else mean
+            result, known = np.where(able, whole, result), known | able
+        result = np.where(known & ~np.isnan(amount), np.maximum(result, 0.0), np.nan)
+        return pl.Series("expected_paid", result).fill_nan(None).round(2)
+
+    def _mean_without(self, x: pl.DataFrame, group: CostGroup) -> NDArray[np.float64] | None:
+        """Expected VND of each row from models that did not see its facility; None for a cost group too rare."""
+        model = self._models.get(group.name)
+        if model is None or not model.without:
+            return None
+        fold = _fold_of(x, self._folds)
+        expected = np.zeros(x.height)
+        for number, without in enumerate(model.without):
+            mine = fold == number
+            if mine.any():
+                design = _design(x.filter(pl.Series(mine)), group, without.encoding, without.centre)
+                value = np.exp(np.minimum(without.mean.predict(design), 20.0)) * _THOUSAND * without.level
+                expected[mine] = value
+        return expected
 
     def excess(self, x: pl.DataFrame) -> pl.DataFrame:
         """One row a claim and cost group above expectation.
@@ -296,7 +390,12 @@ class ExpectedCost:
     def state(self) -> DetectorState:
         """Trees, encodings and tail references."""
         arrays: dict[str, NDArray[Any]] = {}
-        meta: dict[str, Any] = {"version": self.version, "groups": {}, "support": self._support}
+        meta: dict[str, Any] = {
+            "version": self.version,
+            "groups": {},
+            "support": self._support,
+            "folds": self._folds,
+        }
         for name, model in self._models.items():
             arrays |= model.mean.arrays(f"{name}.mean") | model.high.arrays(f"{name}.high")
             arrays[f"{name}.tail"] = model.tail.values
@@ -305,7 +404,12 @@ class ExpectedCost:
                 "centre": model.centre,
                 "tail_rows": model.tail.rows,
                 "habits": model.habits,
+                "without": [
+                    {"encoding": one.encoding, "centre": one.centre, "level": one.level} for one in model.without
+                ],
             }
+            for number, one in enumerate(model.without):
+                arrays |= one.mean.arrays(f"{name}.without{number}")
         return DetectorState(kind=self.name, meta=meta, arrays=arrays)
 
     @classmethod
@@ -320,10 +424,20 @@ class ExpectedCost:
                     encoding=meta["encoding"],
                     centre=meta["centre"],
                     habits=meta["habits"],
+                    without=tuple(
+                        _MeanModel(
+                            mean=TreeEnsemble.from_arrays(state.arrays, f"{name}.without{number}"),
+                            encoding=one["encoding"],
+                            centre=one["centre"],
+                            level=one["level"],
+                        )
+                        for number, one in enumerate(meta.get("without", []))  # bundles of before have none
+                    ),
                 )
                 for name, meta in state.meta["groups"].items()
             },
             state.meta["support"],
+            state.meta.get("folds"),
         )
 
 
@@ -347,6 +461,26 @@ def strength_of(tail: NDArray[np.float64]) -> NDArray[np.float64]:
     The square: one in thirty is what chance does all day, and only what is far rarer deserves an assessor's hour.
     """
     return np.clip((-np.log10(np.maximum(tail, 1e-12)) - 1.0) / 3.0, 0.0, 1.0) ** 2
+
+
+def _folds(x: pl.DataFrame) -> dict[str, int]:
+    """The fold of each facility, so that folds have like numbers of claims; empty where there are too few."""
+    counted = x.group_by("ma_cskcb").len().sort("len", "ma_cskcb", descending=[True, False])
+    if counted.height < FOLDS:
+        return {}
+    claims, folds = [0] * FOLDS, dict[str, int]()
+    for facility, rows in counted.iter_rows():
+        smallest = claims.index(min(claims))
+        folds[facility] = smallest
+        claims[smallest] += rows
+    return dict(sorted(folds.items()))
+
+
+def _fold_of(x: pl.DataFrame, folds: Mapping[str, int]) -> NDArray[np.int64]:
+    """The fold of each row's facility; of one not seen the last, whose model learned from all."""
+    if not folds:
+        return np.zeros(x.height, dtype=np.int64)
+    return x["ma_cskcb"].replace_strict(folds, default=FOLDS, return_dtype=pl.Int64).to_numpy()
 
 
 def _has_cost(x: pl.DataFrame, group: CostGroup) -> pl.Series:

@@ -28,7 +28,11 @@ def _age_band() -> nw.Expr:
 
 @feature(
     level="encounter",
-    needs=("encounter.ma_loai_kcb", "encounter.ma_benh_chinh", "encounter.ma_khoa", "encounter.gioi_tinh"),
+    needs=(
+        *("encounter.ma_loai_kcb", "encounter.ma_benh_chinh", "encounter.ma_khoa", "encounter.gioi_tinh"),
+        *("encounter.ngay_sinh", "encounter.ngay_vao", "encounter.province"),
+        *("encounter.facility_rank", "encounter.facility_level"),
+    ),
     columns={
         "ma_loai_kcb": "type of care, two digits",
         "icd3": "first three characters of the main diagnosis",

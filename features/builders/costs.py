@@ -71,14 +71,17 @@ def cost_shares(tables: ClaimTables) -> Frame:
 
 @feature(
     level="encounter",
-    needs=("encounter.t_tongchi_bv", "encounter.t_tongchi_bh", "encounter.t_bhtt", "encounter.t_bntt"),
+    needs=(
+        *("encounter.t_tongchi_bv", "encounter.t_tongchi_bh", "encounter.t_bhtt", "encounter.t_bntt"),
+        *("encounter.ngay_vao", "encounter.ngay_ra"),
+    ),
     columns={
         "bill_total": "VND of the encounter inside coverage (T_TONGCHI_BH), from 0; null when not stated",
         "fund_paid": "VND asked from the fund (T_BHTT), from 0; null when not stated",
         "log_bill": "natural logarithm of 1 + T_TONGCHI_BH, from 0; null when not stated or negative",
         "fund_share": "T_BHTT over T_TONGCHI_BH, usually 0 to 1; null when nothing is inside coverage",
         "self_pay_share": "T_BNTT over T_TONGCHI_BV, 0 to 1; null when nothing was billed",
-        "cost_per_day": "T_TONGCHI_BH over the days from arrival to discharge, a day at least, VND; null without times",
+        "cost_per_day": "VND, T_TONGCHI_BH over the days from arrival to discharge, a day at least; null without times",
     },
 )
 def bill(tables: ClaimTables) -> Frame:
@@ -104,7 +107,7 @@ def bill(tables: ClaimTables) -> Frame:
         "cost_per_line": "mean VND of a line (THANH_TIEN_BH), from 0; null without lines",
         "max_line_cost": "VND of the dearest line, from 0; null without lines",
         "max_line_share": "the dearest line's part of the lines' VND, 0 to 1; null when the lines cost nothing",
-        "zero_cost_share": "part of lines without cost inside coverage, an exporter's fault as a rule, 0 to 1",
+        "zero_cost_share": "part of lines without cost, an exporter's fault as a rule, 0 to 1; null without lines",
     },
 )
 def line_costs(tables: ClaimTables) -> Frame:

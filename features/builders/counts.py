@@ -21,6 +21,8 @@ from features.expressions import (
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
+CODES = ("drug_line.ma_thuoc", "service_line.ma_dich_vu", "service_line.ma_vat_tu")
+
 LINE_COUNTS = {
     "lines_total": "drug, service, supply and bed lines; 0 without lines",
     "lines_drug": "drug lines (MA_NHOM 4, 5, 6)",
@@ -53,7 +55,7 @@ def line_counts(tables: ClaimTables) -> Frame:
 
 @feature(
     level="encounter",
-    needs=("drug_line.ma_thuoc", "service_line.ma_dich_vu", "service_line.ma_vat_tu"),
+    needs=CODES,
     columns={
         "distinct_drugs": "different MA_THUOC, from 0; 0 without drug lines",
         "distinct_services": "different MA_DICH_VU or, for supplies, MA_VAT_TU, from 0; 0 without service lines",
@@ -71,9 +73,11 @@ def distinct_codes(tables: ClaimTables) -> Frame:
     return for_every_encounter(tables, counted, zero=["distinct_drugs", "distinct_services"])
 
 
-@feature(level="encounter", needs=("drug_line.ngay_th_yl", "service_line.ngay_th_yl"))
+@feature(level="encounter", needs=(*CODES, "drug_line.ngay_th_yl", "service_line.ngay_th_yl"))
 def duplicate_lines(tables: ClaimTables) -> Frame:
-    """Lines beyond the first with one code at one execution minute, from 0; lines without code or minute do not count.
+    """Lines beyond the first with one code at one execution minute, from 0; never null.
+
+    Lines without code or minute do not count.
 
     Source: XML2, XML3 codes and NGAY_TH_YL. Two lots of one dispense and both sides of a body look the same.
     """

@@ -16,11 +16,9 @@ from features.expressions import (
     count_of,
     days_between,
     distinct,
-    shared,
     total,
-    with_supply,
 )
-from features.patients import PRIOR_KEY, earlier_encounters, with_history
+from features.patients import PRIOR_KEY, earlier_drugs, earlier_encounters, with_history
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
@@ -60,12 +58,13 @@ def earlier_visits(tables: ClaimTables) -> Frame:
 
 @feature(
     level="encounter",
+    version=2,
     needs=(*NEEDS, "encounter.ngay_ra", "encounter.ma_benh_chinh", "encounter.ma_loai_kcb"),
     columns={
         "days_since_previous_visit": "days since the latest earlier arrival, above 0 to 365; null when there was none",
-        "same_icd3_visits_90d": "earlier encounters with the same three-character diagnosis within 90 days, from 0",
+        "same_icd3_visits_90d": "ended earlier encounters of the diagnosis (three characters) in 90 days; null without",
         "readmission_gap_days": "days from the end of the latest inpatient stay to this arrival; null without one",
-        "still_inpatient_elsewhere": "inpatient stays not yet ended at arrival, from 0: one body, two beds",
+        "still_inpatient_elsewhere": "inpatient stays not yet ended at arrival, from 0; null without a patient",
     },
 )
 def earlier_gaps(tables: ClaimTables) -> Frame:
@@ -79,7 +78,10 @@ def earlier_gaps(tables: ClaimTables) -> Frame:
         .group_by(*ENCOUNTER_KEY)
         .agg(
             days_since_previous_visit=nw.col("days_ago").min(),
-            same_icd3_visits_90d=count_of((nw.col("days_ago") <= 90) & (nw.col("icd3") == nw.col("prior_icd3"))),
+            # a diagnosis is stated at discharge: that of a stay still open is not known yet
+            same_icd3_visits_90d=count_of(
+                ended & (nw.col("days_ago") <= 90) & (nw.col("icd3") == nw.col("prior_icd3"))
+            ),
             readmission_gap_days=nw.col("gap").min(),
             still_inpatient_elsewhere=count_of(stayed & (nw.col("prior_discharge") > nw.col("arrival"))),
         )
@@ -94,7 +96,7 @@ DRUG_LINE_COLUMNS = _window_columns("drug_lines", "drug lines of earlier encount
 def earlier_drug_lines(tables: ClaimTables) -> Frame:
     """Drug lines of the patient's earlier encounters in windows before arrival, from 0. Source: XML1, XML2 NGAY_YL."""
     measures = {f"drug_lines_{days}d": count_of(nw.col("days_ago") <= days) for days in WINDOWS}
-    counted = _earlier_drugs(tables).group_by(*ENCOUNTER_KEY).agg(**measures)
+    counted = earlier_drugs(tables).group_by(*ENCOUNTER_KEY).agg(**measures)
     return with_history(tables, counted, zero=tuple(DRUG_LINE_COLUMNS))
 
 
@@ -102,8 +104,8 @@ def earlier_drug_lines(tables: ClaimTables) -> Frame:
     level="encounter",
     needs=(*NEEDS, "drug_line.ngay_yl", "drug_line.lieu_dung", "drug_line.so_luong", "drug_line.ma_thuoc"),
     columns={
-        "drug_days_in_hand": "most days any drug handed out earlier still lasts at arrival, from 0",
-        "refill_days_in_hand": "the same for drugs ordered again in this encounter (MA_THUOC), from 0",
+        "drug_days_in_hand": "most days any drug handed out earlier still lasts at arrival, from 0; null without",
+        "refill_days_in_hand": "the same for drugs ordered again in this encounter, from 0; null without a patient",
     },
 )
 def drugs_in_hand(tables: ClaimTables) -> Frame:
@@ -112,7 +114,7 @@ def drugs_in_hand(tables: ClaimTables) -> Frame:
     A line lasts SO_LUONG over its daily dose; lines with an unreadable LIEU_DUNG count for nothing. Null without a
     patient. Source: XML1, XML2 of the patient's earlier encounters, ordered before arrival.
     """
-    handed = _earlier_drugs(tables).filter(
+    handed = earlier_drugs(tables).filter(
         ~nw.col("prior_care").fill_null("").is_in(list(INPATIENT)) & (nw.col("ordered_days_ago") <= IN_HAND_DAYS)
     )
     left = nw.col("supply") - nw.col("ordered_days_ago")
@@ -159,22 +161,3 @@ def repeated_tests_30d(tables: ClaimTables) -> Frame:
         .agg(repeated_tests_30d=distinct(nw.col("code")))
     )
     return with_history(tables, repeated, zero=("repeated_tests_30d",))
-
-
-@shared
-def _earlier_drugs(tables: ClaimTables) -> Frame:
-    """Drug lines of earlier encounters ordered before arrival: their code, days of supply and `ordered_days_ago`."""
-    needed = tables.drug_line.select(*ENCOUNTER_KEY, "ma_thuoc", "ngay_yl", "lieu_dung", "so_luong")
-    drugs = with_supply(needed).select(
-        "supply",
-        prior_ma_cskcb=nw.col("ma_cskcb"),
-        prior_ma_lk=nw.col("ma_lk"),
-        code=nw.col("ma_thuoc"),
-        ordered=nw.col("ngay_yl"),
-    )
-    return (
-        earlier_encounters(tables)
-        .join(drugs, on=list(PRIOR_KEY), how="inner")
-        .filter(nw.col("ordered") < nw.col("arrival"))
-        .with_columns(ordered_days_ago=days_between(nw.col("ordered"), nw.col("arrival")))
-    )

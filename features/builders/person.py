@@ -34,7 +34,7 @@ def age_and_sex(tables: ClaimTables) -> Frame:
     needs=("encounter.ma_doituong_kcb", "encounter.ma_noi_di"),
     columns={
         "emergency": "1 when the access code is emergency (MA_DOITUONG_KCB 2), else 0; null when unknown",
-        "referred_in": "1 when another facility referred the patient (MA_NOI_DI), else 0",
+        "referred_in": "1 when another facility referred the patient (MA_NOI_DI), else 0; never null",
     },
 )
 def access(tables: ClaimTables) -> Frame:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @feature(
     level="encounter",
-    needs=("drug_line.so_luong", "service_line.so_luong"),
+    needs=("drug_line.so_luong", "service_line.so_luong", "service_line.ma_nhom"),
     columns={
         "max_drug_quantity": "largest SO_LUONG of a drug line, in the drug's unit; null without drug lines",
         "total_drug_quantity": "sum of SO_LUONG of drug lines; null without drug lines",
@@ -48,11 +48,11 @@ def quantities(tables: ClaimTables) -> Frame:
 
 @feature(
     level="encounter",
-    needs=("drug_line.so_luong", "drug_line.lieu_dung"),
+    needs=("drug_line.so_luong", "drug_line.lieu_dung", "drug_line.ma_nhom"),
     columns={
         "max_supply_days": "longest days a drug line lasts (SO_LUONG over daily dose), to 365; null when unreadable",
         "written_days": "longest number of days LIEU_DUNG itself states, from 0; null when none is readable",
-        "supply_over_written": "largest days a line lasts over the days it states; above 1: more than ordered",
+        "supply_over_written": "most days a line lasts over days it states; above 1: more than ordered; null without",
         "unreadable_dose_share": "part of drug lines whose daily dose cannot be read, 0 to 1; null without drug lines",
     },
 )
@@ -79,7 +79,7 @@ def days_supply(tables: ClaimTables) -> Frame:
     return for_every_encounter(tables, read)
 
 
-@feature(level="encounter", needs=("drug_line.duong_dung",))
+@feature(level="encounter", needs=("drug_line.duong_dung", "drug_line.ma_nhom"))
 def injection_share(tables: ClaimTables) -> Frame:
     """Part of drug lines given by injection or infusion (DUONG_DUNG 2.xx), 0 to 1; null when no line states a route.
 

@@ -37,7 +37,7 @@ def stay_length(tables: ClaimTables) -> Frame:
     level="encounter",
     needs=("service_line.so_luong", "service_line.ma_nhom", "encounter.ngay_vao", "encounter.ngay_ra"),
     columns={
-        "bed_days": "bed days billed: SO_LUONG of MA_NHOM 14, 15, 16, from 0; 0 without bed lines",
+        "bed_days": "SO_LUONG of MA_NHOM 14, 15, 16, from 0; 0 without bed lines, never null",
         "bed_days_beyond_nights": "bed days minus nights; 0 or 1 is usual; null without bed lines or times",
     },
 )

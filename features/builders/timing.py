@@ -52,7 +52,10 @@ def arrival_time(tables: ClaimTables) -> Frame:
 
 @feature(
     level="encounter",
-    needs=("encounter.ngay_vao", "drug_line.ngay_yl", "service_line.ngay_yl", "service_line.ngay_kq"),
+    needs=(
+        *("encounter.ngay_vao", "encounter.ngay_ra", "drug_line.ngay_yl", "service_line.ngay_yl"),
+        "service_line.ngay_kq",
+    ),
     columns={
         "minutes_to_first_order": "minutes from arrival to the first order, negative when before; null when unknown",
         "minutes_order_to_last_result": "minutes from the first order to the last result; null without results",

@@ -14,8 +14,9 @@ import polars as pl
 from data.lake import UnknownSnapshot
 from detectors.base import rules
 from features.matrix import build_matrix
+from models.entities import ranking_sql
 from models.evaluation.truth import CLAIM
-from models.scoring import CHUNK, HISTORY_DAYS, ranking_sql
+from models.scoring import CHUNK, HISTORY_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

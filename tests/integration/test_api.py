@@ -375,6 +375,25 @@ def test_entities_and_runs_and_rules(service: SmallService) -> None:
     assert {"id", "version", "legal_basis"} <= set(lead.get("/api/v1/rules").json()["items"][0])
 
 
+def test_the_board_of_a_province_is_not_that_of_the_country(service: SmallService) -> None:
+    def figures(name: str) -> tuple[int, float, int]:
+        board = service.client(name).get("/api/v1/rules/board").json()["items"]
+        (bed,) = [each for each in board if each["rule"] == "BED-01@1"]
+        return bed["claims"], bed["amount"], bed["facilities"]
+
+    def flagged(name: str) -> list[dict[str, Any]]:
+        return [claim for claim in claims_of(service.client(name)) if claim["flagged"]]
+
+    whole, *parts = [figures(name) for name in ("hoa", "lan", "minh")]
+    assert figures("lan") == parts[0]  # and again, after others asked
+    for name, (claims, amount, facilities) in zip(("hoa", "lan", "minh"), (whole, *parts), strict=True):
+        own = flagged(name)
+        assert (claims, facilities) == (len(own), len({claim["ma_cskcb"] for claim in own}))
+        assert amount == pytest.approx(sum(float(claim["amount_at_risk"]) for claim in own))
+    assert all(0 < part[0] < whole[0] for part in parts)
+    assert parts[0][1] != parts[1][1]
+
+
 # scoring
 
 

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from data.lake import Lake
 from data.xml130 import RawRecord, read_envelope
-from models.scoring import ranking_sql
+from models.entities import ranking_sql
 from service.api import create_app
 from service.bootstrap import App
 from service.settings import load_settings
@@ -129,6 +129,14 @@ def test_an_unreadable_claim_is_refused_by_field(client: TestClient, records: An
     assert answer.status_code == 422
     assert answer.json()["code"] == "bad_claims"
     assert "t_bhtt" in answer.json()["detail"]
+
+
+def test_a_claim_sent_twice_in_one_request_is_refused_by_name(client: TestClient, records: Any, nightly: Any) -> None:
+    first, second = of_interest(nightly)[:2]
+    body = [records[key].tables for key in (first, second, first)]
+    answer = client.post("/api/v1/score", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_claims")
+    assert ":".join(first) in answer.json()["detail"]
 
 
 def test_scoring_stores_nothing(client: TestClient, pipeline: Pipeline, records: Any, nightly: Any) -> None:

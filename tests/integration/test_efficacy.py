@@ -39,6 +39,33 @@ def test_the_board_counts_what_the_ranking_names(pipeline: Pipeline) -> None:
     assert all(e.standing == "silent" for rule, e in found.items() if rule not in named)
 
 
+def test_a_part_of_the_country_has_its_own_figures(pipeline: Pipeline) -> None:
+    none = pl.DataFrame(schema=DECISION)
+    with pipeline.lake.reader() as reader:
+        signs = reader.pl("select source, version, ma_cskcb, cast(amount as double) as amount from signal")
+        signs = signs.with_columns(province=pl.col("ma_cskcb").str.slice(0, 2))
+        whole = {e.rule: e for e in board(pipeline.lake, reader, pipeline.run.run_id, none)}
+        provinces = sorted(signs["province"].unique())
+        assert len(provinces) > 1
+        parts = {
+            p: board(pipeline.lake, reader, pipeline.run.run_id, none, where="province in (?)", params=[p])
+            for p in provinces
+        }
+    for province, part in parts.items():
+        own = signs.filter(pl.col("province") == province)
+        for e in part:
+            rows = own.filter(pl.col("source") == e.rule)
+            assert (e.claims, e.facilities) == (rows["version"].n_unique(), rows["ma_cskcb"].n_unique())
+            assert e.amount == pytest.approx(rows["amount"].sum(), abs=0.01)
+            named = set(rows["version"])
+            if e.most_like:
+                other = set(own.filter(pl.col("source") == e.most_like)["version"])
+                assert e.most_like_share == pytest.approx(len(named & other) / e.claims, abs=1e-4)
+            assert sum(e.months) <= e.claims
+    for rule, e in whole.items():
+        assert e.claims == sum(each.claims for part in parts.values() for each in part if each.rule == rule)
+
+
 def test_a_rule_that_is_hardly_ever_confirmed_is_proposed_for_shadow(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,8 @@ import polars as pl
 import pytest
 
 from data.lake import Lake
-from models.scoring import chain, ranking_sql, runs
+from models.entities import ranking_sql
+from models.scoring import chain, runs
 from tests.lib.pipeline import KEY, Pipeline, now
 
 KILLS = 5  # of each command: ten in all

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import date
 from urllib.parse import quote
 
 import pytest
@@ -200,3 +201,32 @@ def test_only_the_table_is_sent_when_only_the_table_is_asked_for(site: SmallServ
     part = client.get("/?flagged=1&status=new", headers={"HX-Request": "true"}).text
     assert part.lstrip().startswith('<div id="worklist">')
     assert "<html" not in part
+
+
+def test_the_rule_pages_count_and_name_only_what_the_reader_may_see(site: SmallService) -> None:
+    reading, desk = site.state.reading, site.state.rule_desk
+    foreign = reading.worklist(site.state.accounts.get("minh").scope).rows[0]
+    own = reading.worklist(site.state.accounts.get("lan").scope).rows[0]
+    for level, entity in (("facility", "99001"), ("claim", foreign.claim_id), ("patient", "p-of-nobody"),
+                          ("facility", "98001"), ("claim", own.claim_id), ("patient", own.patient_id)):  # fmt: skip
+        desk.ask_snooze("BED-01", level, entity or "", until=date(2026, 12, 31), by="hoa", reason="thử")  # type: ignore[arg-type]
+    listed: dict[str, int] = {}
+    for name in ("hoa", "lan", "minh"):
+        scope = site.state.accounts.get(name).scope
+        flagged = reading.worklist(scope).flagged
+        client, _ = site.signed_in(name)
+        row = re.search(
+            r'href="/rules/BED-01">.*?<span class="strong">([0-9.]+)</span>', client.get("/rules").text, re.DOTALL
+        )
+        page = client.get("/rules/BED-01").text
+        gauge = re.search(r'<dd class="num">([0-9.]+)</dd>', page)
+        assert row
+        assert gauge
+        assert (row[1], gauge[1]) == (str(flagged), str(flagged))
+        listed[name] = page.count("→ 31/12/2026")
+        for entity in ("99001", foreign.claim_id):
+            assert (f"{entity}:" in page) is scope.allows("99001")
+        for entity in ("98001", own.claim_id):
+            assert (f"{entity}:" in page) is scope.allows("98001")
+    assert listed["hoa"] == 6
+    assert listed["lan"] == 3

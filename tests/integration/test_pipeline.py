@@ -14,9 +14,10 @@ import pytest
 from data.catalogues import Catalogues
 from data.lake import Lake
 from data.schema import columns
+from models.entities import ranking_sql
 from models.evaluate import evaluate, read_truth
 from models.replay import replay
-from models.scoring import chain, ranking_sql, run_scoring, runs, score_claims, score_tables
+from models.scoring import chain, run_scoring, runs, score_claims, score_tables
 from tests.lib.envelopes import envelope, hoso, packed
 from tests.lib.pipeline import Pipeline, load, now, score
 

@@ -147,9 +147,10 @@ def _frame(table: str, rows: list[Row], connection: duckdb.DuckDBPyConnection | 
 # --- Hypothesis: few values, so that ties, repeats and overlaps happen
 
 START = datetime.fromisoformat("2025-03-01 07:00")
-FACILITIES = ("01001", "01002")
+FACILITIES = ("01001", "01002", "79001")
 PATIENTS = ("an", "binh", None)
 MONEY = tuple(Decimal(m) for m in ("0", "0.10", "1000", "45000", "45000.33", "1250000.5"))
+PRICES = tuple(Decimal(p) for p in ("0", "1200", "1500.125", "45000"))
 DOSES = ("1 viên/lần * 2 lần/ngày * 5 ngày [2 viên/ngày]", "0,5*2*7", "1/2 viên * 2 lần", "theo y lệnh", "1 * 3", None)
 
 
@@ -161,7 +162,7 @@ def some(*values: Any) -> st.SearchStrategy[Any]:
 MOMENTS = tuple(
     START + timedelta(days=day, minutes=minute)
     for day in (0, 1, 2, 6, 7, 8, 25, 30, 31, 40)
-    for minute in (0, 1, 61, 300, 605, 900, 1_000)
+    for minute in (0, 1, 61, 300, 605, 900, 1_000, 1_020)
 )
 
 
@@ -186,6 +187,7 @@ def encounters(draw_from: st.DrawFn, number: int) -> Row:
         "ma_doituong_kcb": draw_from(some("1.1", "2", "3.2", "2.1")),
         "ma_noi_di": draw_from(some("01003", "")),
         "ma_khoa": draw_from(some("K01", "K01;K19")),
+        "ma_dkbd": draw_from(some("01002", "79001")),
         "so_ngay_dtri": draw_from(some(0, 1, 2, 5)),
         "facility_rank": draw_from(some("1", "2")),
         **{name: draw_from(some(*MONEY)) for name in ("t_tongchi_bv", "t_tongchi_bh", "t_bhtt", "t_bntt")},
@@ -195,7 +197,7 @@ def encounters(draw_from: st.DrawFn, number: int) -> Row:
 @st.composite
 def _line(draw_from: st.DrawFn, encounter: Row, groups: Sequence[int]) -> Row:
     arrival = encounter["ngay_vao"] or START
-    near = some(*(arrival + timedelta(minutes=m) for m in (-10, 0, 5, 30, 1_500)))
+    near = some(*(arrival + timedelta(minutes=m) for m in (-10, 0, 5, 30, 1_020, 1_500)))
     return {
         "ma_cskcb": encounter["ma_cskcb"],
         "ma_lk": encounter["ma_lk"],
@@ -205,6 +207,10 @@ def _line(draw_from: st.DrawFn, encounter: Row, groups: Sequence[int]) -> Row:
         "so_luong": draw_from(some(*(Decimal(q) for q in ("0", "1", "2.5", "10", "14", "30", "2000")))),
         "thanh_tien_bh": draw_from(some(*MONEY)),
         "t_bhtt": draw_from(some(*MONEY)),
+        "thanh_tien_bv": draw_from(some(*MONEY)),
+        "tyle_tt_bh": draw_from(some(100, 80, 50)),
+        "muc_huong": draw_from(some(Decimal(100), Decimal(80))),
+        "ma_bac_si": draw_from(some("BS1", "BS2;BS1")),
         "ngay_yl": draw_from(near),
         "ngay_th_yl": draw_from(near),
     }
@@ -217,6 +223,7 @@ def drug_lines(draw_from: st.DrawFn, encounter: Row) -> Row:
         "ma_thuoc": draw_from(some("40.48", "40.100")),
         "lieu_dung": draw_from(st.sampled_from(DOSES)),
         "duong_dung": draw_from(some("1.01", "2.10")),
+        "don_gia": draw_from(some(*PRICES)),
     }
 
 
@@ -229,6 +236,8 @@ def service_lines(draw_from: st.DrawFn, encounter: Row) -> Row:
     return line | {
         "ma_dich_vu": draw_from(some("23.0075.1494", "02.1897")),
         "ma_vat_tu": draw_from(st.sampled_from((None, None, "N03.01"))),
+        "don_gia_bh": draw_from(some(*PRICES)),
+        "nguoi_thuc_hien": draw_from(some("BS1", "BS2; KTV1", "")),
         "ngay_kq": ordered + timedelta(minutes=result) if ordered and result else None,
     }
 

@@ -338,6 +338,7 @@ def _manifest(run_id: str, base_run: str | None, encounters: int, snapshot: int)
         "threshold": FLAG_ABOVE,
         "base_run": base_run,
         "rule_versions": {"BED-01": 1},
+        "rule_runs": {},
         "bundle_sha256": "0" * 64,
     }
 

@@ -266,7 +266,8 @@ def _timing(encounter: Row, drugs: list[Row], services: list[Row]) -> Values:
     }
 
 
-def _age(encounter: Row) -> int | None:
+def age_of(encounter: Row) -> int | None:
+    """Completed years at arrival."""
     born, arrival = encounter["ngay_sinh"], encounter["ngay_vao"]
     if born is None or arrival is None or born > arrival.date():
         return None
@@ -277,7 +278,7 @@ def _person(encounter: Row) -> Values:
     access = encounter["ma_doituong_kcb"]
     others = re.findall(r"[^;,\s]+", encounter["ma_benh_kt"] or "")
     return {
-        "age": _age(encounter),
+        "age": age_of(encounter),
         "female": yes(None if encounter["gioi_tinh"] is None else encounter["gioi_tinh"] == 2),
         "emergency": yes(None if access is None else access.split(".")[0] == "2"),
         "referred_in": float(bool(encounter["ma_noi_di"])),
@@ -344,7 +345,9 @@ def _history(claims: Claims, encounter: Row, drugs: dict[Key, list[Row]], servic
         values[f"drug_lines_{window}d"] = or_unknown(len(before))
     return values | {
         "days_since_previous_visit": smallest(days(e["ngay_vao"], arrival) for e in earlier),
-        "same_icd3_visits_90d": or_unknown(sum(icd3(e) is not None and icd3(e) == icd3(encounter) for e in within(90))),
+        "same_icd3_visits_90d": or_unknown(
+            sum(icd3(e) is not None and icd3(e) == icd3(encounter) for e in within(90) if e in ended)
+        ),
         "readmission_gap_days": smallest(days(e["ngay_ra"], arrival) for e in ended if care(e) == "03"),
         "still_inpatient_elsewhere": or_unknown(
             sum(care(e) == "03" and e["ngay_ra"] is not None and e["ngay_ra"] > arrival for e in earlier)
@@ -356,7 +359,7 @@ def _history(claims: Claims, encounter: Row, drugs: dict[Key, list[Row]], servic
 
 
 def _context(encounter: Row) -> Values:
-    age = _age(encounter)
+    age = age_of(encounter)
     bands = (
         (75, "75+"),
         (60, "60-74"),

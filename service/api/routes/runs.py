@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, Depends
 
 from detectors.base import rules
+from service.accounts import User
 from service.api import shapes
 from service.api.access import AppDep, allowed
 from service.rule_board import rule_board
 
 MAY_READ_RUNS = Depends(allowed("runs.read"))
 MAY_READ_MODELS = Depends(allowed("models.read"))
+ModelReader = Annotated[User, MAY_READ_MODELS]
 router = APIRouter(prefix="/api/v1", tags=["runs"])
 
 
@@ -41,8 +45,8 @@ def all_rules() -> shapes.RuleList:
     return shapes.RuleList(items=[shapes.Rule.model_validate(rule) for rule in rules()])
 
 
-@router.get("/rules/board", dependencies=[MAY_READ_MODELS])
-def rules_board(app: AppDep) -> shapes.RuleBoard:
-    """What each rule names in the newest ranking, what was confirmed of it, and whom it repeats."""
-    found = rule_board(app.lake, app.reading.newest(), app.cases)
+@router.get("/rules/board")
+def rules_board(app: AppDep, user: ModelReader) -> shapes.RuleBoard:
+    """What each rule names in the newest ranking within your area, what was confirmed of it, and whom it repeats."""
+    found = rule_board(app.lake, app.reading.newest(), app.cases, user.scope)
     return shapes.RuleBoard(items=[shapes.RuleEfficacy.model_validate(each.as_json()) for each in found])

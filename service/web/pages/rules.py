@@ -11,12 +11,14 @@ from data.errors import MinhBachError
 from detectors.base import rules
 from models.scoring import NothingToScore
 from service.accounts import check_may
-from service.rule_board import rule_board
+from service.reading import NothingScored, UnknownEntity
+from service.rule_board import EVERYWHERE, rule_board
 from service.web.pages.frame import PageRoute, VisitDep
 from service.web.presenters.rules import board_view, rule_view
 
 if TYPE_CHECKING:
     from models.efficacy import Efficacy
+    from service.rule_desk import SnoozeRecord
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -29,7 +31,7 @@ class NoSuchRule(MinhBachError):
 
 @router.get("/rules")
 def overview(visit: VisitDep) -> Response:
-    """Every rule, most money first, with what assessors confirmed."""
+    """Every rule, most money within the user's limits first, with what assessors confirmed."""
     check_may(visit.user, "models.read")
     view = board_view(_board(visit), visit.parts.rule_desk.in_force(), lang=visit.lang)
     return visit.page("rules.html", view=view)
@@ -48,7 +50,7 @@ def one_rule(visit: VisitDep, rule_id: str) -> Response:
         found,
         figures,
         [e for e in desk.switches() if e.rule == found.id],
-        [s for s in desk.snoozes() if s.rule == found.id],
+        [s for s in desk.snoozes() if s.rule == found.id and _seen(visit, s)],
         lang=visit.lang,
     )
     return visit.page("rule.html", view=view)
@@ -57,6 +59,20 @@ def one_rule(visit: VisitDep, rule_id: str) -> Response:
 def _board(visit: VisitDep) -> list[Efficacy]:
     parts = visit.parts
     try:
-        return rule_board(parts.lake, parts.reading.newest(), parts.cases)
+        return rule_board(parts.lake, parts.reading.newest(), parts.cases, visit.user.scope)
     except NothingToScore:
         return []
+
+
+def _seen(visit: VisitDep, snooze: SnoozeRecord) -> bool:
+    """Whether the spared doctor, facility or patient is within the user's limits, as on the pages of these."""
+    scope = visit.user.scope
+    if scope == EVERYWHERE:
+        return True
+    if snooze.level != "patient":
+        return scope.allows(snooze.entity.partition(":")[0])
+    try:
+        visit.parts.reading.entity("patient", scope, snooze.entity)
+    except (UnknownEntity, NothingScored):
+        return False
+    return True

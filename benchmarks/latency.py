@@ -1,0 +1,119 @@
+"""Time to a score: how long a program waits for one claim and for a hundred by POST /api/v1/score.
+
+Prints one JSON line: median and slowest milliseconds, warm, through the application in this process, beside what is not
+scoring (the same body through `json.loads`), one rule alone over the same claim, and all rules with every query planned
+to its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from data.xml130 import RawRecord, read_envelope
+from detectors.base import rules
+from detectors.rulebook import run_rules
+from service.bootstrap import App
+from service.settings import load_settings
+from tests.lib.pipeline import KEY, Pipeline, build, now
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+ENCOUNTERS = 3_000
+ROUNDS = 20
+MANY = 100
+
+
+def measure(home: Path, *, encounters: int = ENCOUNTERS, rounds: int = ROUNDS, many: int = MANY) -> dict[str, Any]:
+    """Build a world under `home` and measure."""
+    made = build(home, encounters=encounters)
+    bodies = [json.dumps(claim) for claim in _claims(made, rounds + many)]
+    figures: dict[str, Any] = {"claims_in_lake": encounters, "rules": len(rules())}
+    app = App(load_settings(home=home, pseudonym_key=KEY.decode()), clock=now)
+    try:
+        client = _client(app)
+
+        def ask(body: str) -> None:
+            answer = client.post("/api/v1/score", content=body, headers={"Content-Type": "application/json"})
+            if answer.status_code != 200:
+                raise RuntimeError(f"answered {answer.status_code}: {answer.text[:200]}")
+
+        ask(bodies[0])  # loads the model
+        alone = [f"[{body}]" for body in bodies[:rounds]]
+        together = f"[{','.join(bodies[rounds:])}]"
+        single, batch = _times(ask, alone), _times(ask, [together] * max(3, rounds // 4))
+        figures |= {
+            "one_claim_ms": median(single),
+            "one_claim_slowest_ms": max(single),
+            "many_claims": min(many, len(bodies) - rounds),
+            "many_claims_ms": median(batch),
+        }
+    finally:
+        app.database.dispose()
+    figures["one_claim_json_ms"] = median(_times(json.loads, alone))
+    with made.lake.reader() as reader:
+        key = json.loads(bodies[0])["XML1"][0]
+        tables = reader.claim_tables("ma_cskcb = ? and ma_lk = ?", [key["ma_cskcb"], key["ma_lk"]])
+    some = [rule for rule in rules() if rule.id == "BED-01"]
+    few = [0] * max(3, rounds // 4)
+    figures["one_rule_ms"] = median(_times(lambda _: run_rules(tables, some), few))
+    figures["all_rules_ms"] = median(_times(lambda _: run_rules(tables), few))
+    with patch("detectors.early.MOST", -1):
+        figures["all_rules_planned_ms"] = median(_times(lambda _: run_rules(tables), few))
+    return {name: round(value, 2) if isinstance(value, float) else value for name, value in figures.items()}
+
+
+def _times(ask: Callable[[Any], object], given: Sequence[Any]) -> list[float]:
+    times: list[float] = []
+    for each in given:
+        start = time.perf_counter()
+        ask(each)
+        times.append((time.perf_counter() - start) * 1000)
+    return times
+
+
+def _claims(made: Pipeline, count: int) -> list[dict[str, list[dict[str, str | None]]]]:
+    """Claims as facilities sent them, the first `count` of the world, each once."""
+    found: dict[tuple[str | None, str | None], dict[str, list[dict[str, str | None]]]] = {}
+    for path in sorted((made.source / "xml").rglob("*.xml")):
+        with path.open("rb") as file:
+            for item in read_envelope(file):
+                if isinstance(item, RawRecord):
+                    head = item.tables["XML1"][0]
+                    found[head["ma_cskcb"], head["ma_lk"]] = dict(item.tables)
+        if len(found) >= count:
+            break
+    return list(found.values())[:count]
+
+
+def _client(app: App) -> TestClient:
+    from starlette.testclient import TestClient
+
+    from service.api import create_app
+
+    app.accounts.add_user("may", role="machine", actor="benchmark")
+    _, token = app.accounts.create_token("may", label="benchmark", days=1, actor="benchmark")
+    return TestClient(create_app(app.state()), headers={"Authorization": f"Bearer {token}"})
+
+
+def main() -> None:
+    """Measure in a temporary folder and print the figures."""
+    parser = argparse.ArgumentParser(description="time to a score by the API")
+    parser.add_argument("--encounters", type=int, default=ENCOUNTERS, help="claims in the lake")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        figures = measure(Path(home), encounters=asked.encounters, rounds=asked.rounds)
+        print(json.dumps({"benchmark": "latency", **figures}))
+
+
+if __name__ == "__main__":
+    main()

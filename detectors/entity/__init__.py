@@ -1,0 +1,1 @@
+"""What is odd about a doctor, a facility or a patient: measures over all their claims."""
