@@ -63,8 +63,12 @@ def _scan(start: str, minutes: int = 10, machine: str = "SA.1.01001.001", **fiel
         "ten_dich_vu": "Siêu âm ổ bụng",
         "ma_dich_vu": "18.0015.0001",
         "ma_may": machine,
+        "ngay_yl": start,
+        "ngay_th_yl": start,
+        "ngay_kq": end,
+        **fields,
     }
-    return service(**{**told, "ngay_yl": start, "ngay_th_yl": start, "ngay_kq": end, **fields})
+    return service(**told)
 
 
 @rule(
