@@ -152,11 +152,17 @@ def _checked(people: int, *, codes: int = 4, tired: int = 99, **fields: Any) -> 
     reason_vi="Người thứ {observed} trong ngày có cùng một bộ cận lâm sàng, phần lớn với mã khám sức khỏe, mệt mỏi.",
     reason_en="Number {observed} of the day with one and the same list of tests, most coded as a check-up or tired.",
     legal_basis="L-BHYT Đ23; ND90 Đ88",
-    needs=("encounter.ngay_vao", "encounter.ngay_ra", "encounter.ngay_sinh", "encounter.ma_benh_chinh"),
+    needs=(
+        "encounter.ngay_vao",
+        "encounter.ngay_ra",
+        "encounter.ngay_sinh",
+        "encounter.ma_loai_kcb",
+        "encounter.ma_benh_chinh",
+    ),
     known_gaps=(
         "The employer is not in the tables: age, day, list and diagnosis stand for it. Those who left before the "
         "fifteenth carry no sign; a list that differs by one test is another list; a check-up spread over days or "
-        "coded as all sorts of complaints is not seen. Check-ups that the fund pays for look the same."
+        "coded as all sorts of complaints is not seen. Periodic checks under their own care type are passed over."
     ),
     examples=(
         hit("the fifteenth of a firm", *_checked(15), amount=4 * TEST_PRICE * 0.8),
@@ -164,6 +170,7 @@ def _checked(people: int, *, codes: int = 4, tired: int = 99, **fields: Any) -> 
         clear("lung disease, one list", *_checked(15, tired=8)),
         clear("two tests", *_checked(15, codes=2)),
         clear("a school", *_checked(15, ngay_sinh="2012-05-20")),
+        clear("a periodic check, told as one", *_checked(15, ma_loai_kcb="15")),
         not_evaluable("no diagnosis", visit(ma_benh_chinh=None), exam()),
     ),
 )
@@ -175,11 +182,12 @@ def firm_check_up(tables: ClaimTables) -> nw.LazyFrame[Any]:
     )
     sets = code_sets(tested, of="ma_dich_vu", by=KEY).filter(nw.col("items") >= known.tests)
     years = days_between(nw.col("ngay_sinh").cast(nw.Datetime("us")), nw.col("ngay_vao")) / 365.25
-    columns = ("ngay_vao", "ngay_ra", "ngay_sinh", "ma_benh_chinh", "t_bhtt")
+    columns = ("ngay_vao", "ngay_ra", "ngay_sinh", "ma_loai_kcb", "ma_benh_chinh", "t_bhtt")
     group = ["ma_cskcb", "date", *PRINT]
     seen = (
         sets.join(tables.encounter.select(*KEY, *columns), on=KEY, how="inner")
         .filter(
+            care_type().is_in(known.care),  # a periodic check has a care type of its own, and the fund pays for it
             nw.col("ngay_ra") > nw.col("ngay_vao"),
             years >= known.youngest,
             years < known.oldest + 1,

@@ -58,9 +58,16 @@ def _of_group(group: str) -> nw.Expr:
 def _scan(start: str, minutes: int = 10, machine: str = "SA.1.01001.001", **fields: Any) -> Row:
     """An ultrasound from `start`, done in so many minutes."""
     end = f"{start[:-2]}{int(start[-2:]) + minutes:02}"
-    named: dict[str, Any] = {"ma_nhom": 2, "ten_dich_vu": "Siêu âm ổ bụng", "ma_dich_vu": "18.0015.0001"}
-    named |= {"ma_may": machine, "ngay_yl": start, "ngay_th_yl": start, "ngay_kq": end}
-    told: dict[str, Any] = {**named, **fields}
+    told: dict[str, Any] = {
+        "ma_nhom": 2,
+        "ten_dich_vu": "Siêu âm ổ bụng",
+        "ma_dich_vu": "18.0015.0001",
+        "ma_may": machine,
+        "ngay_yl": start,
+        "ngay_th_yl": start,
+        "ngay_kq": end,
+        **fields,
+    }
     return service(**told)
 
 
@@ -185,7 +192,7 @@ def _sessions(*hours: int, machine: str = "TT.1.01001.201") -> tuple[Row, ...]:
     for number, hour in enumerate(hours):
         start, end = f"2025-03-10 {hour:02}:10", f"2025-03-10 {min(hour + 4, 23):02}:10"
         told.append(visit(f"2025-03-10 {hour:02}:00", minutes=300, patient_id=f"W{number}"))
-        named: Row = {"ma_nhom": 18, "ten_dich_vu": "Thận nhân tạo chu kỳ", "ma_may": machine}
+        named: dict[str, Any] = {"ma_nhom": 18, "ten_dich_vu": "Thận nhân tạo chu kỳ", "ma_may": machine}
         told.append(service(ngay_yl=start, ngay_th_yl=start, ngay_kq=end, **named))
     return tuple(told)
 
