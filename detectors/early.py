@@ -56,21 +56,22 @@ def never(column: str) -> nw.Expr:
 
 
 class Few(nw.LazyFrame[Any]):
-    """A lazy Polars frame of few rows that may know that it has none (`none`)."""
+    """A lazy Polars frame of few rows that may know that it has none (`none`), or only one (`single`)."""
 
-    def __init__(self, make: Callable[[], Any], *, none: bool = False) -> None:
+    def __init__(self, make: Callable[[], Any], *, none: bool = False, single: bool = False) -> None:
         """`make` gives the frame behind when it is first asked for."""
         self._level = "lazy"
         self._make = make
         self._made: Any = None
         self._kept: dict[str, Few] = {}
         self.none = none
+        self.single = single
 
     @classmethod
     def of(cls, rows: pl.DataFrame) -> Few:
         """These rows."""
         behind = _behind(nw.from_native(rows.lazy()))
-        return cls(lambda: behind, none=rows.is_empty())
+        return cls(lambda: behind, none=rows.is_empty(), single=rows.height == 1)
 
     @property
     def _compliant_frame(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]

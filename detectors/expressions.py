@@ -227,12 +227,22 @@ def earlier_pairs(tables: ClaimTables, *columns: str, same: Sequence[str] = ("pa
     Encounters without a patient are in no pair.
     """
     kept = list(dict.fromkeys((*same, *ENCOUNTER_KEY, "ngay_vao", *columns)))
-    own = tables.encounter.filter(~nw.col("patient_id").is_null(), ~nw.col("ngay_vao").is_null()).select(*kept)
+    known = _with_a_past(tables.encounter)
+    own = known.select(*kept)
     prior = own.select(*same, **{f"p_{c}": nw.col(c) for c in kept if c not in same or c == "ma_cskcb"})
+    if isinstance(known, Few) and known.single:
+        prior = prior.filter(never("p_ma_lk"))  # one claim has none before it
     facility, link = nw.col("ma_cskcb"), nw.col("ma_lk")
     earlier_key = (nw.col("p_ma_cskcb") < facility) | ((nw.col("p_ma_cskcb") == facility) & (nw.col("p_ma_lk") < link))
     arrived, before = nw.col("ngay_vao"), nw.col("p_ngay_vao")
     return own.join(prior, on=list(same), how="inner").filter((before < arrived) | ((before == arrived) & earlier_key))
+
+
+def _with_a_past(encounter: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    known = (~nw.col("patient_id").is_null(), ~nw.col("ngay_vao").is_null())
+    if isinstance(encounter, Few):
+        return encounter.once("dated", lambda: encounter.filter(*known))
+    return encounter.filter(*known)
 
 
 def line_hits(frame: nw.LazyFrame[Any], *, amount: nw.Expr, observed: nw.Expr, allowed: nw.Expr) -> nw.LazyFrame[Any]:

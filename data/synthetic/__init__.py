@@ -25,11 +25,10 @@ from data.synthetic.envelope import Post
 from data.synthetic.injection import Underworld, all_decoys, all_schemes
 from data.synthetic.shelf import Shelf
 from data.synthetic.truth import Truth
-from data.synthetic.world import Numbers, World, build
+from data.synthetic.world import MOST_NUMBERS, Numbers, World, build, in_province
 
-REGION = 20_000  # most encounters a month in one region of the country
+REGION = 5_000  # most encounters a month in one region of the country, while the numbers of facilities are enough
 MANIFEST = "generated.json"
-MOST_REGIONS = 10  # the three-digit numbers of facilities are enough for so many
 ZERO_BUG = 0.25  # share of its claims in which faulty software repeats a line without cost
 
 
@@ -90,24 +89,25 @@ def generate(
              "schemes": [s.id for s in chosen], "share": thick, "plain": plain}  # fmt: skip
     (out / MANIFEST).write_text(json.dumps(asked, indent=1) + "\n", encoding="utf-8")
     post = Post(out / "xml", clock, Dice(seed, 5)) if layout == "xml" else Shelf(out / "parquet", clock)
-    truth, books = Truth(), Books(out / "catalogues", clock)
+    truth, books = Truth(out / "truth"), Books(out / "catalogues", clock)
     tally = _Tally(encounters, progress)
     used = Numbers()
-    shares = _regions(encounters, months)
-    for region, share in enumerate(shares):
+    for region, share in enumerate(_regions(encounters, months)):
         world = build(clock, seed=seed, monthly=share / months, region=region, used=used)
         _region(world, region, share, chosen, post, truth, tally, thick=thick, plain=plain)
         books.add(world)
         used = used.after(world)
+        post.open_region([])
+        del world  # and all who knew of it, before the people of the next region are made
     post.close()
     catalogues = books.close()
-    truth.write(out / "truth")
+    truth.close()
     return GenerateReport(
         encounters=tally.made,
         drug_lines=tally.drugs,
         service_lines=tally.services,
         files=post.files + catalogues + 3,
-        improper_claims=sum(bool(s) for s in truth.schemes),
+        improper_claims=truth.improper_claims,
         improper_share_of_money=truth.improper_money / truth.money if truth.money else 0.0,
         schemes=dict(sorted(truth.counts.items())),
     )
@@ -124,8 +124,10 @@ def _clear(out: Path) -> None:
 
 
 def _regions(encounters: int, months: int) -> list[int]:
-    """Claims of each region of the country, nearly equal."""
-    count = min(MOST_REGIONS, max(1, math.ceil(encounters / months / REGION)))
+    """Claims of each region of the country, nearly equal; fewer and larger ones where facilities would lack numbers."""
+    count = max(1, math.ceil(encounters / months / REGION))
+    while count > 1 and count * in_province(encounters / months / count) > MOST_NUMBERS:
+        count -= 1
     return [encounters * (n + 1) // count - encounters * n // count for n in range(count)]
 
 

@@ -3,73 +3,79 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from data.synthetic.claims import Visit
 
+PART = 25_000  # claims held at once
 
-@dataclass(slots=True)
+CLAIM: dict[str, pl.DataType] = {
+    "ma_cskcb": pl.String(), "ma_lk": pl.String(), "is_fraud": pl.Boolean(), "schemes": pl.List(pl.String()),
+    "improper_amount": pl.Float64(), "kind": pl.String(), "intensity": pl.String(), "decoy": pl.String(),
+}  # fmt: skip
+
+
 class Truth:
-    """Collects one row an encounter and the sums of those who acted."""
+    """Takes one row an encounter and the sums of those who acted; holds a part of the rows and writes the rest.
 
-    ma_cskcb: list[str] = field(default_factory=list)
-    ma_lk: list[str] = field(default_factory=list)
-    schemes: list[list[str]] = field(default_factory=list)
-    improper: list[float] = field(default_factory=list)
-    kind: list[str] = field(default_factory=list)
-    intensity: list[str | None] = field(default_factory=list)
-    decoy: list[str | None] = field(default_factory=list)
-    entities: defaultdict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
-    money: int = 0
-    improper_money: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
+    `claims.parquet`: `is_fraud` marks every claim that carries a scheme; `intensity` says how boldly it was done,
+    `decoy` what makes an honest or faulty claim look like one. `entities.parquet`: an entity's amount is that of the
+    claims it took part in.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.money = self.improper_money = self.improper_claims = 0
+        self.counts: Counter[str] = Counter()
+        self._entities: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self._rows: list[tuple[Any, ...]] = []
+        self._writer: Any = None
 
     def add(self, visit: Visit, ma_lk: str) -> None:
         """Remember a claim that was sent."""
-        self.ma_cskcb.append(visit.facility.code)
-        self.ma_lk.append(ma_lk)
-        self.schemes.append(visit.schemes)
-        self.improper.append(visit.improper / 100)
-        self.kind.append(visit.label)
-        self.intensity.append(visit.intensity or None)
-        self.decoy.append(visit.decoy or None)
+        self._rows.append(
+            (visit.facility.code, ma_lk, bool(visit.schemes), visit.schemes, visit.improper / 100, visit.label,
+             visit.intensity or None, visit.decoy or None)
+        )  # fmt: skip
         self.money += visit.fund
         self.improper_money += visit.improper
+        self.improper_claims += bool(visit.schemes)
         for scheme in visit.schemes:
             self.counts[scheme] += 1
             for level, name in {("facility", visit.facility.code), *visit.blamed}:
-                self.entities[level, name, scheme] += visit.improper
+                self._entities[level, name, scheme] += visit.improper
+        if len(self._rows) >= PART:
+            self._flush()
 
-    def write(self, out: Path) -> None:
-        """`claims.parquet` and `entities.parquet`.
-
-        `is_fraud` marks every claim that carries a scheme; `intensity` says how boldly it was done, `decoy` what makes
-        an honest or faulty claim look like one. An entity's amount is that of the claims it took part in.
-        """
-        out.mkdir(parents=True, exist_ok=True)
-        pl.DataFrame(
-            {
-                "ma_cskcb": self.ma_cskcb,
-                "ma_lk": self.ma_lk,
-                "is_fraud": [bool(s) for s in self.schemes],
-                "schemes": self.schemes,
-                "improper_amount": self.improper,
-                "kind": self.kind,
-                "intensity": self.intensity,
-                "decoy": self.decoy,
-            },
-            schema={
-                "ma_cskcb": pl.String(), "ma_lk": pl.String(), "is_fraud": pl.Boolean(),
-                "schemes": pl.List(pl.String()), "improper_amount": pl.Float64(), "kind": pl.String(),
-                "intensity": pl.String(), "decoy": pl.String(),
-            },
-        ).write_parquet(out / "claims.parquet")  # fmt: skip
-        rows = [(level, name, scheme, amount / 100) for (level, name, scheme), amount in sorted(self.entities.items())]
+    def close(self) -> None:
+        """Write what is left, and the entities."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        if self._writer is None:  # a small world: one part, written as Polars does
+            self._part().write_parquet(self.out / "claims.parquet")
+        else:
+            self._flush()
+            self._writer.close()
+        rows = [(level, name, scheme, amount / 100) for (level, name, scheme), amount in sorted(self._entities.items())]
         pl.DataFrame(
             rows,
             schema={"level": pl.String(), "id": pl.String(), "scheme": pl.String(), "improper_amount": pl.Float64()},
             orient="row",
-        ).write_parquet(out / "entities.parquet")
+        ).write_parquet(self.out / "entities.parquet")
+
+    def _part(self) -> pl.DataFrame:
+        part = pl.DataFrame(self._rows, schema=CLAIM, orient="row")
+        self._rows = []
+        return part
+
+    def _flush(self) -> None:
+        import pyarrow.parquet as pq
+
+        part = self._part().to_arrow()
+        if self._writer is None:
+            self.out.mkdir(parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(self.out / "claims.parquet", part.schema, compression="zstd")
+        if part.num_rows:
+            self._writer.write_table(part)

@@ -36,6 +36,7 @@ EQUIPMENT = {"c": (), "p": _CLINIC, "d": _DISTRICT, "v": (*_DISTRICT, "mri"), "r
 PRICE_FACTOR = {"DB": 1.12, "1": 1.08, "2": 1.0, "3": 0.95, "4": 0.92, "": 0.88}
 VOLUME = {"c": 0.12, "p": 0.20, "d": 0.38, "v": 0.20, "r": 0.10}
 HOMES = {"c": 0.25, "p": 0.20, "d": 0.40, "v": 0.13, "r": 0.02}
+MOST_NUMBERS = 999  # of facilities in a province: the code has three digits for them
 NEVER = 10**9  # a day that does not come: somebody who died has no further visit
 KIN = 0.25  # share of people who live with somebody registered at the same place
 OPEN, LUNCH, BACK, CLOSE = 7 * 60, 11 * 60 + 30, 13 * 60, 16 * 60 + 30
@@ -313,13 +314,23 @@ def build(clock: Clock, *, seed: int, monthly: float, region: int = 0, used: Num
     return world
 
 
-def _facilities(dice: Dice, daily: float, used: Numbers) -> list[Facility]:
-    counts = {
+def in_province(monthly: float) -> int:
+    """Most facilities that a region of about `monthly` encounters a month has in one province."""
+    return sum(_counts(monthly / 22).values()) + 1  # one province has the hospital for rare diseases too
+
+
+def _counts(daily: float) -> dict[str, int]:
+    """Facilities of each level in each province."""
+    return {
         "v": max(1, round(daily * 0.2 / 3 / 250)),
         "d": min(20, max(2, round(daily * 0.4 / 3 / 60))),
         "c": min(60, max(4, round(daily * 0.12 / 3 / 15))),
         "p": min(15, max(1, round(daily * 0.2 / 3 / 50))),
     }
+
+
+def _facilities(dice: Dice, daily: float, used: Numbers) -> list[Facility]:
+    counts = _counts(daily)
     kinds = {
         "r": ("Bệnh viện chuyên sâu", "DB", 1, "chuyen_sau", "general", "public"),
         "v": ("Bệnh viện đa khoa tỉnh", "1", 2, "chuyen_sau", "general", "public"),

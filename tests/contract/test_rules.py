@@ -114,6 +114,19 @@ def test_both_engines_find_the_same() -> None:
     assert sorted(polars.not_evaluable.rows()) == sorted(duckdb.not_evaluable.rows())
 
 
+def test_a_few_claims_and_many_are_judged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    for frames in (every_example(), shuffled_world()):
+        with monkeypatch.context() as patched:
+            patched.setattr("detectors.early.MOST", 10**9)
+            few = run_rules(tables_from(frames))
+            patched.setattr("detectors.early.MOST", -1)
+            many = run_rules(tables_from(frames))
+        assert few.runs == many.runs
+        assert sorted_hits(few.hits) == sorted_hits(many.hits)
+        assert few.blanks.equals(many.blanks)
+        assert few.vague.equals(many.vague)
+
+
 @pytest.mark.parametrize(("each", "example"), CATALOGUED)
 def test_both_engines_read_a_catalogue_alike(each: Rule, example: Example) -> None:
     polars, duckdb = (run_rules(tables_of(example.claim, engine=engine), [each]) for engine in ENGINES)
