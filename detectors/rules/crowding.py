@@ -61,10 +61,10 @@ _B: Row = stay(at="2025-03-10 08:00", days=3)
     reason_en="The bed had another patient for {observed} minutes, yet full price was charged; {amount} too much.",
     legal_basis="TT35/2016 Đ4c (trước đây TT39/2018 Đ6 k4)",
     context="facility",
-    needs=("service_line.ma_giuong", "service_line.ngay_kq"),
+    needs=("service_line.ma_nhom",),
     known_gaps=(
-        "Bed codes that mean a room or a kind of bed look shared; mothers and newborns are passed over. Three in a bed "
-        "are counted as two."
+        "Bed lines without a bed code or an end are passed over. Codes that mean a room or a kind of bed look shared; "
+        "mothers and newborns are passed over. Three in a bed are counted as two."
     ),
     examples=(
         hit("two in a bed", _A, bed(4), _B, bed(3), amount=0.5 * 3 * BED_PRICE * 0.8),
@@ -78,7 +78,7 @@ _B: Row = stay(at="2025-03-10 08:00", days=3)
             {**_B, "ma_benh_chinh": "P59.9"},
             bed(3),
         ),
-        not_evaluable("no bed code", _A, bed(4), _B, bed(3, ma_giuong=None)),
+        not_evaluable("no cost group", _A, bed(4), _B, bed(3, ma_nhom=None)),
     ),
 )
 def shared_bed(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -119,7 +119,7 @@ def _full_ward(patients: int) -> tuple[Row, ...]:
     reason_en="On admission the department had {observed} patients where {allowed} are paid in full; {amount}.",
     legal_basis="TT35/2016 Đ4c; ND188 Đ22; TT39/2018 Đ6 k16 (unverified)",
     context="facility",
-    needs=("service_line.ma_khoa", "service_line.ngay_kq"),
+    needs=("service_line.ma_nhom", "service_line.ma_khoa"),
     catalogues=("beds",),
     known_gaps=(
         "The price scale is that of a quarter, this looks at the day of admission. Disasters and epidemics fill wards "
@@ -129,7 +129,7 @@ def _full_ward(patients: int) -> tuple[Row, ...]:
         hit("the third for two beds", *_full_ward(2), _B, bed(3, ma_giuong="H009"), amount=0.1 * 3 * BED_PRICE * 0.8),
         clear("the second", *_full_ward(1), _B, bed(3, ma_giuong="H009")),
         clear("another department", *_full_ward(2), _B, bed(3, ma_khoa="K19")),
-        not_evaluable("no end", *_full_ward(2), _B, bed(3, ngay_kq=None)),
+        not_evaluable("no department", *_full_ward(2), _B, bed(3, ma_khoa=None)),
     ),
 )
 def over_capacity(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -154,7 +154,7 @@ def over_capacity(tables: ClaimTables) -> nw.LazyFrame[Any]:
     )
 
 
-def _pack(serial: str | None = "SN12345678", **fields: Any) -> Row:
+def _pack(serial: str = "SN12345678", **fields: Any) -> Row:
     """A supply with what its sticker says."""
     return service(
         ma_nhom=10, ma_vat_tu="N07.01.010", ten_vat_tu="Dao mổ điện", ma_dich_vu=None, ma_hieu_sp=serial, **fields
@@ -172,7 +172,7 @@ def _pack(serial: str | None = "SN12345678", **fields: Any) -> Row:
     reason_en="The serial of this supply was charged to another patient {observed} days before; {amount}.",
     legal_basis="BLHS Đ215; ND90 Đ85-86",
     context="facility",
-    needs=("service_line.ma_hieu_sp",),
+    needs=("service_line.ma_nhom", "encounter.patient_id"),
     known_gaps=(
         "Where the code names a model and not a piece, it repeats honestly: codes without five digits in a row and "
         "those charged more than four times in a month are passed over, and so are pieces declared as reused."
@@ -183,7 +183,7 @@ def _pack(serial: str | None = "SN12345678", **fields: Any) -> Row:
         clear("a model", _A, _pack("KD-4"), _B, _pack("KD-4")),
         clear("declared as reused", _A, _pack(), _B, _pack(tai_su_dung=1)),
         clear("the same patient", {**_A, "patient_id": "P1"}, _pack(), _B, _pack()),
-        not_evaluable("no code", _A, _pack(), _B, _pack(None)),
+        not_evaluable("nobody named", _A, _pack(), {**_B, "patient_id": None}, _pack()),
     ),
 )
 def same_serial(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -156,6 +156,9 @@ def costs() -> pl.DataFrame:
             "referred_in": 0.0,
             "visits_365d": 1.0,
             "stay_nights": np.where(severe, 5.0, 0.0),
+            "distinct_drugs": 2.0,
+            "distinct_services": 3.0,
+            "lines_imaging": 1.0,
             LINES: 6.0,
         }
     )
@@ -180,7 +183,7 @@ def test_an_inflated_bill_stands_out_by_its_own_excess(expected: ExpectedCost, c
     found = expected.excess(one).filter(pl.col("group") == "lab").row(0, named=True)
     assert found["observed"] == 2_000_000
     assert 50_000 < found["expected"] < 200_000
-    assert found["excess"] == pytest.approx(found["observed"] - found["expected"], abs=0.02)
+    assert found["excess"] == pytest.approx(found["observed"] - found["high"], abs=0.02)
     assert found["strength"] == pytest.approx(1.0, abs=0.35)
 
 

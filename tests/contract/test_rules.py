@@ -42,7 +42,8 @@ def every_example() -> dict[str, pl.DataFrame]:
         for name, frame in frames_of(tables_of(example.claim)).items():
             own = frame.with_columns(ma_lk=pl.format("E{}-{}", pl.lit(number), "ma_lk"))
             if each.context == "facility":  # its own company
-                own = own.with_columns(ma_cskcb=pl.lit(f"{90000 + number:05}"))
+                places = pl.col("ma_cskcb", "ma_dkbd") if name == "encounter" else pl.col("ma_cskcb")
+                own = own.with_columns(places.replace("01001", f"{90000 + number:05}"))
             if name == "encounter":
                 own = own.with_columns(patient_id=pl.format("E{}-{}", pl.lit(number), "patient_id"))
             parts[name].append(own)
