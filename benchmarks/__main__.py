@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("generate", "ingest", "fuzz", "worklist", "rules", "growth", "quality", "public")
+NAMES = ("generate", "ingest", "fuzz", "worklist", "rules", "growth", "quality", "outliers", "public")
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ row's depth lies in the training reference. Missing values are the feature's tra
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -65,6 +65,7 @@ class IsolationDetector:
     version = 1
     level: Level = "encounter"
     needs: tuple[str, ...] = NEEDS
+    in_bundle: ClassVar[bool] = True
 
     def __init__(
         self,

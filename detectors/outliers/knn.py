@@ -27,7 +27,7 @@ class KnnDetector(PyodDetector):
     algorithm = "pyod.models.knn:KNN"
     parameters: ClassVar[Mapping[str, Any]] = {"n_neighbors": NEIGHBOURS}
 
-    def learn(self, z: NDArray[np.float64], *, seed: int) -> Arrays:
+    def learn(self, z: NDArray[np.float64], *, seed: int) -> Arrays:  # noqa: ARG002 - nothing here is random
         """The prototypes: nothing is learned from them before a row is asked."""
         return {"reference": prototypes(z)}
 

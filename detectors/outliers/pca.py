@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from detectors.pyod import PyodDetector
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from numpy.typing import NDArray
 
     from detectors.peer_detector import Arrays
@@ -25,6 +28,7 @@ class PcaDetector(PyodDetector):
 
     name = "pca"
     algorithm = "pyod.models.pca:PCA"
+    parameters: ClassVar[Mapping[str, Any]] = {"weighted": False}  # weighted, its fitting divides by those variances
 
     def learn(self, z: NDArray[np.float64], *, seed: int) -> Arrays:
         """Mean, scale, axes and the variance along each."""

@@ -8,7 +8,7 @@ on its own row and never on its batch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -33,6 +33,7 @@ class TailDetector:
     version = 1
     level: Level = "encounter"
     needs: tuple[str, ...] = NEEDS
+    in_bundle: ClassVar[bool] = True
 
     def __init__(
         self,
