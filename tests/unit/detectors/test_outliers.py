@@ -159,6 +159,14 @@ def test_from_a_handful_of_rows_nothing_is_learned(kind: Any) -> None:
     assert detector.score(claims(40).with_columns(a=1e9)).to_list() == [0.0] * 40
 
 
+@pytest.mark.parametrize("kind", [KnnDetector, LofDetector, HbosDetector, EcodDetector, PcaDetector])
+@pytest.mark.parametrize("rows", [100, 101, 127])
+def test_a_few_more_are_enough_to_see_what_is_far_from_all(kind: Any, rows: int) -> None:
+    detector = kind(NAMES).fit(claims(rows), seed=1)
+    far = claims(1).with_columns(pl.lit(30.0).alias(name) for name in NAMES)
+    assert detector.score(far)[0] > 0.95
+
+
 def test_tails_judge_by_care_type_and_by_all_where_it_was_rare() -> None:
     rng = np.random.default_rng(3)
     x = pl.DataFrame({"a": rng.exponential(size=1_000), "ma_loai_kcb": ["01"] * 500 + ["03"] * 480 + ["07"] * 20})
