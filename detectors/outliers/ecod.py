@@ -6,7 +6,7 @@ distributions are those of training, as `detectors.reference` keeps them, and th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class EcodDetector(PyodDetector):
 
     name = "ecod"
     algorithm = "pyod.models.ecod:ECOD"
+    in_bundle: ClassVar[bool] = False  # adds too little to `tails` and `pca`: docs/outliers.md
 
     def learn(self, z: NDArray[np.float64], *, seed: int) -> Arrays:  # noqa: ARG002 - nothing here is random
         """Both tails of every feature, and the side its long tail lies on."""

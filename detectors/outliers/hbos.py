@@ -24,6 +24,7 @@ class HbosDetector(PyodDetector):
 
     name = "hbos"
     algorithm = "pyod.models.hbos:HBOS"
+    in_bundle: ClassVar[bool] = False  # adds too little to `tails` and `pca`: docs/outliers.md
     parameters: ClassVar[Mapping[str, Any]] = {"n_bins": BINS, "alpha": ALPHA, "tol": TOLERANCE}
 
     def learn(self, z: NDArray[np.float64], *, seed: int) -> Arrays:

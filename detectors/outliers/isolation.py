@@ -65,7 +65,7 @@ class IsolationDetector:
     version = 1
     level: Level = "encounter"
     needs: tuple[str, ...] = NEEDS
-    in_bundle: ClassVar[bool] = True
+    in_bundle: ClassVar[bool] = False  # adds too little to `tails` and `pca`: docs/outliers.md
 
     def __init__(
         self,

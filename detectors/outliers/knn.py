@@ -25,6 +25,7 @@ class KnnDetector(PyodDetector):
 
     name = "knn"
     algorithm = "pyod.models.knn:KNN"
+    in_bundle: ClassVar[bool] = False  # adds too little to `tails` and `pca`: docs/outliers.md
     parameters: ClassVar[Mapping[str, Any]] = {"n_neighbors": NEIGHBOURS}
 
     def learn(self, z: NDArray[np.float64], *, seed: int) -> Arrays:  # noqa: ARG002 - nothing here is random

@@ -26,6 +26,7 @@ class LofDetector(PyodDetector):
 
     name = "lof"
     algorithm = "pyod.models.lof:LOF"
+    in_bundle: ClassVar[bool] = False  # adds too little to `tails` and `pca`: docs/outliers.md
     parameters: ClassVar[Mapping[str, Any]] = {"n_neighbors": NEIGHBOURS}
 
     def learn(self, z: NDArray[np.float64], *, seed: int) -> Arrays:

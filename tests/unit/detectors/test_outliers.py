@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from detectors.discovery import bundled, outlier_detectors
+from detectors.discovery import UnknownDetector, bundled, outlier_detectors
 from detectors.neighbours import nearest
 from detectors.outliers.ecod import EcodDetector
 from detectors.outliers.hbos import HbosDetector
@@ -260,6 +260,10 @@ def test_every_file_is_found_and_the_bundle_holds_some() -> None:
     assert set(outlier_detectors()) == files
     assert {kind.name for kind in bundled()} <= files
     assert len(bundled()) >= 2
+    assert [kind.name for kind in bundled(["knn", "hbos"])] == ["hbos", "knn"]
+    assert bundled([]) == ()
+    with pytest.raises(UnknownDetector, match="knn"):
+        bundled(["nearest"])
 
 
 def test_scoring_from_a_bundle_imports_neither_pyod_nor_scikit_learn(tmp_path: Path) -> None:
