@@ -38,6 +38,7 @@ CLAIM = ["ma_cskcb", "ma_lk"]
 WORTH = 0.002  # gain of mean AUC within peers that a further detector must bring
 TIMED_ROWS = 60_000
 TOP = 0.02
+SEEDS = (7, 8, 9, 10, 11, 12)  # of three worlds alone, any three, another detector comes first
 PAGE = Path(__file__).parents[1] / "docs" / "outliers.md"
 BEGIN, END = "<!-- table: python -m benchmarks outliers --write-docs -->", "<!-- end of table -->"
 
@@ -266,7 +267,7 @@ def overlap(a: Floats, b: Floats) -> float:
     return len(first & second) / size
 
 
-def measure(encounters: int = 20_000, seeds: Sequence[int] = (7, 8, 9)) -> dict[str, Any]:
+def measure(encounters: int = 20_000, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
     """Every figure, as the mean over the worlds."""
     worlds: list[World] = []
     for seed in seeds:
@@ -386,7 +387,7 @@ def write_docs(result: Mapping[str, Any], page: Path = PAGE) -> None:
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks outliers", description=__doc__)
     parser.add_argument("--encounters", type=int, default=20_000)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--write-docs", action="store_true", help="update docs/outliers.md")
     given = parser.parse_args(argv)
     result = measure(given.encounters, tuple(given.seeds))
