@@ -87,7 +87,7 @@ def world(encounters: int, seed: int) -> World:
             ranked = reader.pl(
                 "select ma_cskcb, ma_lk, cast(expected_recoverable as double) as recoverable from claim_score"
             )
-    rows = matrix.join(days, on=CLAIM).join(blanks, on=CLAIM, how="left", maintain_order="left")
+    rows = matrix.join(days, on=CLAIM, maintain_order="left").join(blanks, on=CLAIM, how="left", maintain_order="left")
     early = rows.filter(pl.col("day") <= until)
     late = rows.join(ranked, on=CLAIM, maintain_order="left").join(truth, on=CLAIM, how="left", maintain_order="left")
     scores: dict[str, Floats] = {}
