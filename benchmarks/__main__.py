@@ -19,6 +19,7 @@ NAMES = (
     "growth",
     "quality",
     "ablation",
+    "outliers",
     "public",
 )
 

@@ -55,3 +55,11 @@ class TailReference:
         beyond = (x - self.values[-1]) / spread if spread > 0 else np.zeros(x.shape)
         tail = np.where(x > self.values[-1], floor * np.exp(-np.minimum(np.maximum(beyond, 0.0) * 2.3, 20.0)), tail)
         return np.where(np.isnan(x), 1.0, tail)
+
+
+def log_odds_shares(score: NDArray[np.float64], parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The log-odds of each row's score, divided as the row's `parts` are (0 or more); evenly where all are nought."""
+    total = parts.sum(axis=1, keepdims=True)
+    share = np.where(total > 0, parts / np.where(total > 0, total, 1.0), 1.0 / parts.shape[1])
+    safe = np.clip(score, 1e-6, 1.0 - 1e-6)
+    return share * np.log(safe / (1.0 - safe))[:, None]

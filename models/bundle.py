@@ -19,10 +19,9 @@ import numpy as np
 
 from data.errors import MinhBachError
 from detectors.aside import Judge
-from detectors.base import DetectorState, finders
+from detectors.base import Detector, DetectorState, finders
+from detectors.discovery import outlier_detectors
 from detectors.fusion import Weights
-from detectors.outliers.isolation import IsolationDetector
-from detectors.outliers.tails import TailDetector
 from detectors.rarity import Rarity
 from detectors.statistical.expected_cost import BARE_NEEDS, ExpectedCost
 from features.peers import PeerTable
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from detectors.base import Finder
 
 FORMAT = 2
+_OTHERS = {"expected_cost", "rarity", "peers", "bill_peers"}  # states that are no outlier detector's
 
 
 class BrokenBundle(MinhBachError):
@@ -47,8 +47,7 @@ class Bundle:
     """The fitted detectors and the few numbers of fusion."""
 
     expected_cost: ExpectedCost
-    tails: TailDetector
-    isolation: IsolationDetector
+    outliers: tuple[Detector, ...]  # by name; which ones is decided in training
     finders: tuple[Finder, ...] = ()
     peers: PeerTable  # what like claims cost, by cost group: for the words, not for the score
     bill_peers: PeerTable | None = None  # the same of whole bills, among claims without lines
@@ -73,7 +72,7 @@ class Bundle:
             ),
             *(
                 Judge(source=ref(each), needs=each.needs, reason=unlearned.get(ref(each)))
-                for each in (self.tails, self.isolation, *self.finders)
+                for each in (*self.outliers, *self.finders)
             ),
         )
 
@@ -82,7 +81,7 @@ class Bundle:
         folder.mkdir(parents=True, exist_ok=True)
         hashes: dict[str, str] = {}
         detectors: dict[str, Any] = {}
-        states = [each.state() for each in (self.expected_cost, self.tails, self.isolation, *self.finders, self.rarity)]
+        states = [each.state() for each in (self.expected_cost, *self.outliers, *self.finders, self.rarity)]
         for kind, table in (("peers", self.peers), ("bill_peers", self.bill_peers)):
             if table is not None:
                 meta, arrays = table.state()
@@ -123,10 +122,12 @@ class Bundle:
             kind: DetectorState(kind=kind, meta=meta, arrays=dict(np.load(io.BytesIO(files[f"{kind}.npz"]))))
             for kind, meta in manifest["detectors"].items()
         }
+        kinds = outlier_detectors()
+        if unknown := sorted(states.keys() - kinds.keys() - _OTHERS - {each.name for each in finders()}):
+            raise _broken(folder, f"there is no detector {', '.join(unknown)} in detectors/outliers")
         return cls(
             expected_cost=ExpectedCost.from_state(states["expected_cost"]),
-            tails=TailDetector.from_state(states["tails"]),
-            isolation=IsolationDetector.from_state(states["isolation"]),
+            outliers=tuple(kind.from_state(states[name]) for name, kind in kinds.items() if name in states),
             finders=tuple(each.from_state(states[each.name]) for each in finders() if each.name in states),
             peers=PeerTable.from_state(states["peers"].meta, states["peers"].arrays),
             bill_peers=PeerTable.from_state(bills.meta, bills.arrays) if (bills := states.get("bill_peers")) else None,
@@ -139,7 +140,7 @@ class Bundle:
         )
 
 
-def ref(detector: ExpectedCost | TailDetector | IsolationDetector | Finder) -> str:
+def ref(detector: ExpectedCost | Detector | Finder) -> str:
     """`name@version`, as evidence and the run's counts name a detector."""
     return f"{detector.name}@{detector.version}"
 

@@ -142,9 +142,7 @@ def gather(
     needed = (
         *LADDERS["encounter"][0],
         *bundle.expected_cost.feature_names,
-        *bundle.tails.feature_names,
-        *bundle.isolation.feature_names,
-        *(name for finder in bundle.finders for name in finder.feature_names),
+        *(name for detector in (*bundle.outliers, *bundle.finders) for name in detector.feature_names),
     )
     matrix = build_matrix(tables, "encounter", columns=list(dict.fromkeys(needed)))
     judges = bundle.judges()
@@ -165,14 +163,14 @@ def gather(
         pl.col("t_tongchi_bh").cast(pl.Float64),
     )
     claims = with_doctor(claims, tables)
-    usual = matrix.select(CLAIM).with_columns(bundle.expected_cost.expected_paid(matrix))
-    claims = claims.join(usual, on=CLAIM, how="left", maintain_order="left")
     hits = found.hits
     if targets is not None:
         keys = targets.select(CLAIM)
         claims = claims.join(keys, on=CLAIM, how="semi")
         matrix = matrix.join(keys, on=CLAIM, how="semi", maintain_order="left")
         hits = hits.join(keys, on=CLAIM, how="semi")
+    usual = matrix.select(CLAIM).with_columns(bundle.expected_cost.expected_paid(matrix))
+    claims = claims.join(usual, on=CLAIM, how="left", maintain_order="left")
     shadow = hits.clear()
     if switches != EVERYWHERE and hits.height:
         placed = hits.join(
@@ -186,12 +184,14 @@ def gather(
     aside = stand_aside(judges, found, claims, matrix.filter(pl.col(LINES) == 0).select(CLAIM))
     signs: dict[str, pl.DataFrame] = {}
     outliers = matrix.select(CLAIM)
-    for detector in (bundle.tails, bundle.isolation):
+    for detector in bundle.outliers:
         able = matrix.join(aside.of(ref(detector)), on=CLAIM, how="anti", maintain_order="left")
         strength = able.select(CLAIM).with_columns(_strength(detector.score(able)))
         signs[ref(detector)] = strength.filter(pl.col(detector.name) > 0)
         outliers = outliers.join(strength, on=CLAIM, how="left", maintain_order="left")
-    outliers = outliers.select(*CLAIM, strangeness=pl.max_horizontal(bundle.tails.name, bundle.isolation.name))
+    outliers = outliers.select(
+        *CLAIM, strangeness=pl.max_horizontal(pl.lit(0.0), *(detector.name for detector in bundle.outliers))
+    )
     able = matrix.join(aside.of(ref(bundle.expected_cost)), on=CLAIM, how="anti", maintain_order="left")
     excess = bundle.expected_cost.excess(with_doctor(able, tables))
     signs[ref(bundle.expected_cost)] = excess

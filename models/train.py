@@ -17,9 +17,8 @@ import polars as pl
 
 from data.errors import MinhBachError
 from detectors.base import finders, rules
+from detectors.discovery import bundled
 from detectors.fusion import CLAIM, Weights
-from detectors.outliers.isolation import IsolationDetector
-from detectors.outliers.tails import TailDetector
 from detectors.rarity import Rarity
 from detectors.rulebook import applying, blank_fields, find
 from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, LINES, TOTALS, ExpectedCost
@@ -74,13 +73,15 @@ def train(
     seed: int,
     review_share: float = 0.02,
     weights: Weights | None = None,
+    outliers: Sequence[str] | None = None,
     step: Step = lambda _: None,
 ) -> Trained:
     """Fit on the earlier claims, measure on the later ones, then fit on all for the bundle.
 
-    `review_share` is the part of claims that assessors can look at: the review threshold is set there. Raises
-    TooFewClaims.
+    `review_share` is the part of claims that assessors can look at: the review threshold is set there. `outliers` names
+    the outlier detectors, otherwise those of the standard bundle are taken. Raises TooFewClaims, UnknownDetector.
     """
+    kinds = bundled(outliers)
     step("read")
     tables, dates = _claims(reader, since, until)
     if dates.height < MIN_ENCOUNTERS:
@@ -91,22 +92,20 @@ def train(
     cut = days[int(days.len() * (1 - HOLDOUT))] if days.len() else date.max
     early = matrix.join(dates.filter(pl.col("day") < cut), on=["ma_cskcb", "ma_lk"], how="semi", maintain_order="left")
     late = matrix.join(dates.filter(pl.col("day") >= cut), on=["ma_cskcb", "ma_lk"], how="semi", maintain_order="left")
-    learners = (ExpectedCost, TailDetector, IsolationDetector, *finders())
+    learners = (ExpectedCost, *kinds, *finders())
     blanks = blank_fields(tables, {need for learner in learners for need in learner.needs})
     step("measure")
     metrics = _metrics(ExpectedCost().fit(_with_costs(early, blanks), seed=seed), early, late)
     step("fit")
     expected_cost = ExpectedCost().fit(_with_costs(matrix, blanks), seed=seed)
     unlearned = {} if expected_cost.learned else {ref(expected_cost): _too_few(0)}
-    tails = _fit(TailDetector(), matrix, blanks, seed, unlearned)
-    isolation = _fit(IsolationDetector(), matrix, blanks, seed, unlearned)
+    fitted_outliers = tuple(_fit(kind(), matrix, blanks, seed, unlearned) for kind in kinds)
     found = tuple(_fit_finder(finder(), tables, matrix, blanks, seed, unlearned) for finder in finders())
     encounters = collected(tables.encounter.select(*CLAIM, "ngay_vao", "province", "ma_loai_kcb", "ma_benh_chinh"))
     signs = find(tables, rules())
     fitted = Bundle(
         expected_cost=expected_cost,
-        tails=tails,
-        isolation=isolation,
+        outliers=fitted_outliers,
         finders=found,
         peers=_peers(matrix.filter(pl.col(LINES) > 0), COST_GROUPS),
         bill_peers=_peers(matrix.filter(pl.col(LINES) == 0), TOTALS),

@@ -6,13 +6,13 @@ row's depth lies in the training reference. Missing values are the feature's tra
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 
 from detectors.base import DetectorState
-from detectors.reference import TailReference
+from detectors.reference import TailReference, log_odds_shares
 from detectors.trees import TreeEnsemble
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class IsolationDetector:
     version = 1
     level: Level = "encounter"
     needs: tuple[str, ...] = NEEDS
+    in_bundle: ClassVar[bool] = False  # adds too little to `tails` and `pca`: docs/outliers.md
 
     def __init__(
         self,
@@ -114,12 +115,7 @@ class IsolationDetector:
             usual = design.copy()
             usual[:, position] = np.float32(self._medians[position])
             gain[:, position] = np.maximum(depth - forest.predict(usual), 0.0)
-        total = gain.sum(axis=1)
-        share = np.where(
-            total[:, None] > 0, gain / np.where(total > 0, total, 1.0)[:, None], 1.0 / len(self.feature_names)
-        )
-        score = np.clip(self.score(x).to_numpy(), 1e-6, 1.0 - 1e-6)
-        return pl.DataFrame(share * np.log(score / (1.0 - score))[:, None], schema=list(self.feature_names))
+        return pl.DataFrame(log_odds_shares(self.score(x).to_numpy(), gain), schema=list(self.feature_names))
 
     def state(self) -> DetectorState:
         """Trees, medians and the reference grid."""

@@ -8,49 +8,19 @@ on its own row and never on its batch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 
 from detectors.base import DetectorState
-from detectors.reference import TailReference
+from detectors.reference import TailReference, log_odds_shares
+from detectors.size_free import NEEDS, SIZE_FREE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from features.base import Level
-
-SIZE_FREE: tuple[str, ...] = (
-    "max_services_one_minute",
-    "duplicate_lines",
-    "distinct_doctors",
-    "visits_7d",
-    "visits_30d",
-    "facilities_30d",
-    "refill_days_in_hand",
-    "repeated_tests_30d",
-    "bed_days_beyond_nights",
-    "declared_days_beyond_nights",
-    "supply_over_written",
-    "max_service_quantity",
-    "cost_per_day",
-    "lines_lab",
-    "lines_imaging",
-    "distinct_drugs",
-    "exams",
-)
-"""Features of care, not of money: where more of it is what an assessor would ask about."""
-
-NEEDS: tuple[str, ...] = (
-    "encounter.ngay_vao",
-    "encounter.ngay_ra",
-    "drug_line.ma_nhom",
-    "drug_line.so_luong",
-    "service_line.ma_nhom",
-    "service_line.so_luong",
-)
-"""What was given, how much and over which days: without it a claim looks like one with little care."""
 
 PEER = "ma_loai_kcb"
 MIN_PEERS = 300  # fewer rows of a care type cannot tell one in a thousand
@@ -63,6 +33,7 @@ class TailDetector:
     version = 1
     level: Level = "encounter"
     needs: tuple[str, ...] = NEEDS
+    in_bundle: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -94,22 +65,18 @@ class TailDetector:
     def contributions(self, x: pl.DataFrame) -> pl.DataFrame:
         """The score's log-odds, divided among the features as their log tails are."""
         parts, tail = self._tail(x)
-        score = np.clip((1.0 - tail).round(6), 1e-6, 1.0 - 1e-6)
-        total = parts.sum(axis=1)
-        share = np.where(total[:, None] > 0, parts / np.where(total > 0, total, 1.0)[:, None], 1.0 / parts.shape[1])
-        return pl.DataFrame(share * np.log(score / (1.0 - score))[:, None], schema=list(self.feature_names))
+        return pl.DataFrame(log_odds_shares((1.0 - tail).round(6), parts), schema=list(self.feature_names))
 
     def _tail(self, x: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        peers = x[PEER].fill_null("").to_list()
         parts = np.zeros((x.height, len(self.feature_names)))
         tail = np.ones(x.height)
         values = {name: _column(x, name) for name in self.feature_names}
-        for peer in sorted(set(peers)):
-            rows = np.array([i for i, p in enumerate(peers) if p == peer])
-            key = peer if peer in self._tails else ""
+        known = x.select(pl.when(pl.col(PEER).is_in(list(self._tails))).then(PEER).fill_null(""))[PEER]
+        for peer in known.unique().sort():
+            rows = np.flatnonzero((known == peer).to_numpy())
             for position, name in enumerate(self.feature_names):
-                parts[rows, position] = -np.log(self._tails[key][name].probability(values[name][rows]))
-            tail[rows] = self._totals[key].probability(parts[rows].sum(axis=1))
+                parts[rows, position] = -np.log(self._tails[peer][name].probability(values[name][rows]))
+            tail[rows] = self._totals[peer].probability(parts[rows].sum(axis=1))
         return parts, tail
 
     def state(self) -> DetectorState:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-import detectors.outliers
 from data.schema import columns
 from detectors.aside import Judge, stand_aside
+from detectors.discovery import outlier_detectors
 from detectors.examples import bed, drug, service, stay, tables_of, visit
 from detectors.rulebook import run_rules
 from detectors.statistical.expected_cost import BARE_NEEDS, COST_GROUPS, GROUPS, LINES, TOTALS, ExpectedCost
+from tests.lib.documented import documented_detector
 
-DETECTORS = [
-    importlib.import_module(f"detectors.outliers.{info.name}").DETECTOR
-    for info in pkgutil.iter_modules(detectors.outliers.__path__)
-]
-
+DETECTORS: list[Any] = [*outlier_detectors().values(), documented_detector()]  # the documented one keeps them all too
 
 EVERY = [*DETECTORS, ExpectedCost]
 
@@ -32,6 +27,7 @@ def matrix(names: tuple[str, ...], rows: int = 1_200, seed: int = 0) -> pl.DataF
     holes = frame.with_columns(pl.when(pl.int_range(pl.len()) % 17 != 3).then(pl.all()))
     return holes.with_columns(
         ma_loai_kcb=pl.Series(rng.choice(["01", "03"], rows)),
+        facility_rank=pl.Series(rng.choice(["1", "2", "-"], rows, p=[0.7, 0.2, 0.1])).replace("-", None),
         ma_cskcb=pl.Series(rng.choice(["98001", "98002"], rows)),
         ma_lk=pl.int_range(rows).cast(pl.String),
     )
@@ -94,6 +90,43 @@ def test_constant_and_empty_columns_are_not_strange(fitted: tuple[Any, pl.DataFr
     assert scores.max() == 0.0
     empty = x.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in detector.feature_names)
     assert type(detector)().fit(empty, seed=1).score(empty).is_finite().all()
+
+
+def test_columns_that_say_the_same_break_nothing(fitted: tuple[Any, pl.DataFrame]) -> None:
+    detector, x = fitted
+    first, second, third, *_ = detector.feature_names
+    copied = x.with_columns(pl.col(first).alias(second), (pl.col(first) * 2.0).alias(third))
+    again = type(detector)().fit(copied, seed=1)
+    assert again.score(copied).is_finite().all()
+    assert again.contributions(copied[:5]).select(pl.all().is_finite().all()).row(0) == (True,) * len(
+        detector.feature_names
+    )
+
+
+def test_nothing_is_odd_about_no_rows_and_little_can_be_learned_of_one(fitted: tuple[Any, pl.DataFrame]) -> None:
+    detector, x = fitted
+    assert detector.score(x.clear()).len() == 0
+    few = type(detector)().fit(x[:1], seed=1)
+    assert few.score(x).is_finite().all()
+    assert type(detector).from_state(few.state()).score(x).to_list() == few.score(x).to_list()
+
+
+def test_wild_cells_are_odd_and_finite(fitted: tuple[Any, pl.DataFrame]) -> None:
+    detector, x = fitted
+    wild = x[:3].with_columns(
+        pl.when(pl.int_range(pl.len()) == 1).then(1e12).otherwise(50.0).alias(name) for name in detector.feature_names
+    )
+    scores = detector.score(wild)
+    assert scores.is_finite().all()
+    assert scores.min() > 0.99  # type: ignore[operator]
+
+
+def test_a_kind_of_claim_never_seen_is_judged_among_all(fitted: tuple[Any, pl.DataFrame]) -> None:
+    detector, x = fitted
+    strange = x.with_columns(ma_loai_kcb=pl.lit("99"), facility_rank=pl.lit("DB"))
+    unknown = x.with_columns(ma_loai_kcb=pl.lit(None, dtype=pl.String), facility_rank=pl.lit(None, dtype=pl.String))
+    assert detector.score(strange).is_between(0, 1).all()
+    assert detector.score(strange).to_list() == detector.score(unknown).to_list()
 
 
 # what a detector needs: without it, it stands aside
@@ -296,6 +329,6 @@ def test_pyod_can_use_it_and_the_batch_does_not_matter(kind: Any) -> None:
     model = as_pyod(kind(), seed=3, contamination=0.02).fit(x)
     assert isinstance(model, BaseDetector)
     assert model.needs == kind.needs  # pyright: ignore[reportAttributeAccessIssue]
-    assert model.labels_.sum() == pytest.approx(0.02 * len(x), abs=3)
+    assert 1 <= model.labels_.sum() <= 0.02 * len(x) + 3  # fewer where several rows are equally odd
     assert model.predict(x)[7] == 1
     assert model.decision_function(x)[:20].tolist() == [model.decision_function(x[i : i + 1])[0] for i in range(20)]

@@ -153,14 +153,14 @@ def test_what_stood_aside_is_counted_and_named(world: World) -> None:
     assert {sum(of) for of in counts.values()} == {CLAIMS}
     assert counts["expected_cost@1"][0] > 100
     assert counts["expected_cost@1"][2] == 0
-    assert counts["tails@1"] == counts["isolation@1"] == [0, 0, CLAIMS]
+    assert counts["tails@1"] == counts["pca@1"] == [0, 0, CLAIMS]
     assert {sum(of) for of in world.run.rule_runs.values()} == {CLAIMS}
     # Of diagnoses and dates alone a rule can say one thing: two births on a card within half a year.
     assert {rule for rule, of in world.run.rule_runs.items() if of[0]} <= {"CARD-18@1"}
     assert sum(of[2] > 0 for of in world.run.rule_runs.values()) > 20
     for text in world.scores()["evidence"].head(50):
         entries = [entry for entry in json.loads(text) if entry["kind"] == "not_evaluable"]
-        assert {entry["source"] for entry in entries} == {"tails@1", "isolation@1", "rules"}
+        assert {entry["source"] for entry in entries} == {"tails@1", "pca@1", "rules"}
         assert {"drug_line", "service_line"} <= set(entries[-1]["fields"])
 
 
@@ -244,7 +244,7 @@ def test_claims_without_lines_are_judged_by_their_bill_and_change_nothing_for_th
     assert not ordinary["evidence"].str.contains("expected_cost:(total|paid)").any()
     assert not without["evidence"].str.contains("expected_cost:(lab|imaging|drug|procedure|supply|bed)").any()
     assert without["evidence"].str.contains("expected_cost:total").sum() > 30
-    assert mixed.run.detector_runs["tails@1"][2] == mixed.run.detector_runs["isolation@1"][2] == without.height
+    assert mixed.run.detector_runs["tails@1"][2] == mixed.run.detector_runs["pca@1"][2] == without.height
     with pipeline.lake.reader() as reader:
         before = reader.pl("select ma_cskcb, ma_lk, amount_at_risk, expected_recoverable, evidence from claim_score")
     assert ordinary.select(before.columns).sort(before.columns).equals(before.sort(before.columns))
@@ -264,7 +264,7 @@ def test_a_model_of_bare_claims_stands_aside_from_the_lines_it_never_saw(pipelin
     with pipeline.lake.reader() as reader:
         found = score_tables(bare.bundle, reader.claim_tables())
     runs = {run.rule: run for run in found.detector_runs}
-    assert runs["tails@1"].not_evaluable == runs["isolation@1"].not_evaluable == found.claims.height
+    assert runs["tails@1"].not_evaluable == runs["pca@1"].not_evaluable == found.claims.height
     assert "0 hồ sơ" in str(runs["tails@1"].reason)
     assert runs["expected_cost@1"].not_evaluable == 0  # nothing but whole bills was learned: they are judged by these
     assert set(found.claims["status"]) == {"scored"}
@@ -280,7 +280,7 @@ def test_a_blank_on_one_line_keeps_the_detectors_of_its_claim_aside(pipeline: Pi
     lacking = lines.filter(pl.col("thanh_tien_bh").is_null()).select("ma_cskcb", "ma_lk").unique()
     runs = {run.rule: run for run in found.detector_runs}
     assert 0 < lacking.height < found.claims.height
-    assert runs["expected_cost@1"].not_evaluable == runs["isolation@1"].not_evaluable == lacking.height
+    assert runs["expected_cost@1"].not_evaluable == lacking.height
     assert runs["tails@1"].not_evaluable == 0
     told = found.claims.join(lacking, on=["ma_cskcb", "ma_lk"], how="semi")
     for row in told.iter_rows(named=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from detectors.discovery import outlier_detectors
 from detectors.fusion import Weights
 from detectors.outliers.isolation import FEATURES, IsolationDetector
 from detectors.outliers.tails import SIZE_FREE, TailDetector
@@ -18,7 +20,7 @@ from detectors.reference import TailReference
 from detectors.statistical.expected_cost import COST_GROUPS, TOTALS, ExpectedCost
 from detectors.trees import TreeEnsemble
 from features.peers import LADDERS, PeerTable
-from models.bundle import Bundle, bundle_sha256
+from models.bundle import BrokenBundle, Bundle, bundle_sha256
 
 LEAF = TreeEnsemble(
     roots=np.array([0], dtype=np.int32),
@@ -45,8 +47,10 @@ def bundle(**trained: Any) -> Bundle:
     matrix = pl.DataFrame({name: [1.0, 2.0] for name in SIZE_FREE}).with_columns(ma_loai_kcb=pl.lit("01"))
     return Bundle(
         expected_cost=ExpectedCost(),
-        tails=TailDetector().fit(matrix, seed=1),
-        isolation=IsolationDetector(FEATURES, LEAF, np.zeros(len(FEATURES)), reference),
+        outliers=(
+            IsolationDetector(FEATURES, LEAF, np.zeros(len(FEATURES)), reference),
+            TailDetector().fit(matrix, seed=1),
+        ),
         peers=peers([group.column for group in COST_GROUPS]),
         bill_peers=peers([group.column for group in TOTALS]),
         rarity=Rarity.untaught(),
@@ -74,11 +78,38 @@ def test_a_bundle_of_before_has_no_peers_of_whole_bills_and_is_still_read(tmp_pa
     assert Bundle.load(folder).bill_peers is None
 
 
+def test_a_bundle_holds_whichever_outlier_detectors_were_trained(tmp_path: Path) -> None:
+    names = list(dict.fromkeys((*SIZE_FREE, *FEATURES)))
+    rng = np.random.default_rng(1)
+    x = pl.DataFrame({name: rng.exponential(size=400) for name in names}).with_columns(
+        ma_loai_kcb=pl.lit("01"), facility_rank=pl.lit("2")
+    )
+    kinds = outlier_detectors()
+    made = replace(bundle(), outliers=tuple(kind().fit(x, seed=1) for kind in kinds.values()))
+    made.save(tmp_path / "all")
+    again = Bundle.load(tmp_path / "all")
+    assert [detector.name for detector in again.outliers] == list(kinds)
+    for ours, theirs in zip(made.outliers, again.outliers, strict=True):
+        assert theirs.score(x).to_list() == ours.score(x).to_list()
+
+
+def test_a_bundle_with_a_detector_that_is_no_longer_there_says_which(tmp_path: Path) -> None:
+    folder = tmp_path / "strange"
+    bundle().save(folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["detectors"]["mine"] = manifest["detectors"].pop("tails")
+    manifest["sha256"]["mine.npz"] = manifest["sha256"].pop("tails.npz")
+    (folder / "tails.npz").rename(folder / "mine.npz")
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(BrokenBundle, match="no detector mine"):
+        Bundle.load(folder)
+
+
 @pytest.mark.parametrize("reason", [None, "chưa học (not learned)"])
 def test_every_detector_says_what_it_needs_and_whether_it_learned(reason: str | None) -> None:
     made = bundle(unlearned={"tails@1": reason} if reason else {})
     judges = {judge.source: judge for judge in made.judges()}
-    assert list(judges) == ["expected_cost@1", "tails@1", "isolation@1"]
+    assert list(judges) == ["expected_cost@1", "isolation@1", "tails@1"]
     assert {source: judge.reason for source, judge in judges.items() if judge.reason} == (
         {"tails@1": reason} if reason else {}
     )
