@@ -102,6 +102,9 @@ def train(
     fitted_outliers = tuple(_fit(kind(), matrix, blanks, seed, unlearned) for kind in kinds)
     found = tuple(_fit_finder(finder(), tables, matrix, blanks, seed, unlearned) for finder in finders())
     encounters = collected(tables.encounter.select(*CLAIM, "ngay_vao", "province", "ma_loai_kcb", "ma_benh_chinh"))
+    lined = matrix.filter(pl.col(LINES) > 0).select(CLAIM)
+    if lined.height:  # a claim without lines shows next to no sign, and is no measure of how common one is
+        encounters = encounters.join(lined, on=CLAIM, how="semi", maintain_order="left")
     signs = find(tables, rules())
     fitted = Bundle(
         expected_cost=expected_cost,

@@ -71,7 +71,7 @@ class PracticeReference:
             "share",
             "usual",
             pl.Series("tail", tail).round(9),
-            pl.Series("strength", strength_of(tail)).round(6),
+            pl.Series("strength", strength_of(tail, alone=False)).round(6),
         )
 
     def as_json(self) -> dict[str, Any]:

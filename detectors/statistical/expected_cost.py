@@ -332,7 +332,8 @@ class ExpectedCost:
         """One row a claim and cost group above expectation.
 
         Columns: ma_cskcb, ma_lk, group, observed, expected, high (95th percentile), excess (observed - high; VND of
-        covered cost: what lies between expected and high is how much care differs), tail (probability of lying so high
+        covered cost: what lies between expected and high is how much care differs; of a whole bill, which nothing else
+        reads, observed - expected), tail (probability of lying so high
         among claims of this kind), strength (0 to 1, less where the diagnosis is rare: silence beats a noisy ratio),
         habit (how many times as often as others the doctor, else the facility, lay above the 95th percentile in
         training).
@@ -352,9 +353,9 @@ class ExpectedCost:
                 pl.Series("observed", cost).round(2),
                 pl.Series("expected", expected).round(2),
                 pl.Series("high", high).round(2),
-                pl.Series("excess", np.maximum(cost - high, 0.0)).round(2),
+                pl.Series("excess", np.maximum(cost - (expected if group in TOTALS else high), 0.0)).round(2),
                 pl.Series("tail", tail).round(8),
-                (pl.Series("strength", strength_of(tail)) * known).round(6),
+                (pl.Series("strength", strength_of(tail, alone=group in TOTALS)) * known).round(6),
                 _habit(rows, self._models[group.name].habits).alias("habit"),
             )
             parts.append(frame.filter((pl.col("observed") > pl.col("high")) & (pl.col("strength") > 0)))
@@ -455,12 +456,14 @@ EXCESS_COLUMNS: Mapping[str, pl.DataType] = {
 }
 
 
-def strength_of(tail: NDArray[np.float64]) -> NDArray[np.float64]:
+def strength_of(tail: NDArray[np.float64], *, alone: bool) -> NDArray[np.float64]:
     """How much a tail probability says: 0 at one in ten or commoner, 1 at one in ten thousand or rarer.
 
-    The square: one in thirty is what chance does all day, and only what is far rarer deserves an assessor's hour.
+    The square of it where rules and finders read the lines too: one in thirty is what chance does all day, and what
+    they find deserves an assessor's hour first. As it is where nothing else can speak of the claim (`alone`).
     """
-    return np.clip((-np.log10(np.maximum(tail, 1e-12)) - 1.0) / 3.0, 0.0, 1.0) ** 2
+    rarity = np.clip((-np.log10(np.maximum(tail, 1e-12)) - 1.0) / 3.0, 0.0, 1.0)
+    return rarity if alone else rarity**2
 
 
 def _folds(x: pl.DataFrame) -> dict[str, int]:

@@ -160,7 +160,7 @@ def test_what_stood_aside_is_counted_and_named(world: World) -> None:
     assert sum(of[2] > 0 for of in world.run.rule_runs.values()) > 20
     for text in world.scores()["evidence"].head(50):
         entries = [entry for entry in json.loads(text) if entry["kind"] == "not_evaluable"]
-        assert {entry["source"] for entry in entries} == {"tails@1", "pca@1", "rules"}
+        assert {entry["source"] for entry in entries} == {"tails@1", "pca@1", "indication@1", "rules"}
         assert {"drug_line", "service_line"} <= set(entries[-1]["fields"])
 
 
