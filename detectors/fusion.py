@@ -13,9 +13,9 @@ Likelihoods are priors by severity until assessors' outcomes are there to learn 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -25,6 +25,7 @@ from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, TOTALS
 if TYPE_CHECKING:
     from detectors.base import Finder, Rule
     from detectors.rarity import Rarity
+    from detectors.statistical.expected_cost import CostGroup
 
 CLAIM = ["ma_cskcb", "ma_lk"]
 
@@ -146,6 +147,7 @@ def fuse(
     return Fused(claims=fused.drop("strangeness", "bill", "hit", *_ASIDE).sort(CLAIM), signals=rows)
 
 
+_PEERS = ("peer_group", "peer_n", "peer_median")
 _NAMED = [*CLAIM, "line_table", "row_no", "amount"]
 
 _NOTHING = {
@@ -339,14 +341,20 @@ def _words(shares: pl.DataFrame, rules: Sequence[Rule], finders: Sequence[Finder
     )
     marked = _lines_of_excess(sources, lines)
     items = _items(shares, lines)
+
+    def at(row: Mapping[str, Any]) -> tuple[str, str, str]:
+        return row["ma_cskcb"], row["ma_lk"], row["source"]
+
+    spoken: Mapping[str, Callable[[Mapping[str, Any]], Part]] = {
+        "rule": lambda row: _rule_part(row, by_ref[row["source"]]),
+        "finding": lambda row: _finding(row, reasons[row["source"]], items.get(at(row))),
+        "detector": lambda row: _excess_part(
+            row, groups[row["source"].removeprefix("expected_cost:")], marked.get(at(row), [])
+        ),
+    }
     rows: list[dict[str, Any]] = []
     for (ma_cskcb, ma_lk), own in sources.group_by(CLAIM, maintain_order=True):
-        parts = [
-            _finding(row, reasons[row["source"]], items.get((str(ma_cskcb), str(ma_lk), row["source"])))
-            if row["kind"] == "finding"
-            else _part(row, by_ref, groups, marked.get((str(ma_cskcb), str(ma_lk), row["source"]), []))
-            for row in own.iter_rows(named=True)
-        ]
+        parts = [spoken[row["kind"]](row) for row in own.iter_rows(named=True)]
         evidence = [part.as_evidence() for part in parts]
         strongest = parts[:3]
         rows.append(
@@ -411,60 +419,49 @@ def _items(shares: pl.DataFrame, lines: pl.DataFrame) -> Mapping[tuple[str, str,
 def _finding(row: Mapping[str, Any], told: tuple[str, str, Sequence[str]], item: str | None) -> Part:
     """A finder's share in words."""
     reason_vi, reason_en, fields = told
-    own = [(cell["line_table"], cell["row_no"]) for cell in row["lines"] if cell["row_no"] is not None]
+    own = _own_lines(row)
     figures: dict[str, Any] = {name: row[name] for name in ("observed", "allowed", "amount")}
     figures |= {"n": row["peer_n"] or max(len(own), 1), "item": item}
-    return Part(
-        source=row["source"],
-        kind="detector",
-        scheme=row["scheme"],
-        severity=row["severity"],
-        strength=row["likelihood"],
-        amount=row["amount"],
-        expected_recoverable=row["recoverable"],
-        observed=row["observed"],
-        expected=row["allowed"],
-        peer_group=row["peer_group"],
-        fields=fields,
-        legal_basis=None,
-        lines=own,
-        text_vi=sentence(reason_vi, "vi", **figures),
-        text_en=sentence(reason_en, "en", **figures),
-    )
+    words = (sentence(reason_vi, "vi", **figures), sentence(reason_en, "en", **figures))
+    return _told(row, words, kind="detector", source=row["source"], peers=row["peer_group"], fields=fields, lines=own)
 
 
-def _part(
-    row: Mapping[str, Any], by_ref: Mapping[str, Rule], groups: Mapping[str, Any], marked: Sequence[tuple[str, int]]
+def _rule_part(row: Mapping[str, Any], rule: Rule) -> Part:
+    """A rule's share in words, with its law."""
+    own = _own_lines(row)
+    figures: dict[str, Any] = {name: row[name] for name in ("observed", "allowed", "amount")}
+    figures["n"] = max(len(own), 1)
+    words = (sentence(rule.reason_vi, "vi", **figures), sentence(rule.reason_en, "en", **figures))
+    return _told(row, words, kind="rule", source=rule.ref, law=rule.legal_basis, fields=rule.needs, lines=own)
+
+
+def _excess_part(row: Mapping[str, Any], group: CostGroup, marked: Sequence[tuple[str, int]]) -> Part:
+    """An excess's share in words, with the dearest lines of its cost group."""
+    figures: dict[str, Any] = {name: row[name] for name in ("observed", "high", "habit", *_PEERS)}
+    figures["expected"] = row["allowed"]
+    words = (excess_sentence(group.label_vi, "vi", **figures), excess_sentence(group.label_en, "en", **figures))
+    source, peers = row["source"] + "@1", row["peer_group"]
+    return _told(row, words, kind="detector", source=source, peers=peers, fields=(group.column,), lines=list(marked))
+
+
+def _own_lines(row: Mapping[str, Any]) -> list[tuple[str, int]]:
+    return [(cell["line_table"], cell["row_no"]) for cell in row["lines"] if cell["row_no"] is not None]
+
+
+def _told(
+    row: Mapping[str, Any],
+    words: tuple[str, str],
+    *,
+    kind: Literal["rule", "detector"],
+    source: str,
+    fields: Sequence[str],
+    lines: Sequence[tuple[str, int]],
+    law: str | None = None,
+    peers: str | None = None,
 ) -> Part:
-    own = [(cell["line_table"], cell["row_no"]) for cell in row["lines"] if cell["row_no"] is not None]
-    if row["kind"] == "rule":
-        rule = by_ref[row["source"]]
-        figures: dict[str, Any] = {
-            "observed": row["observed"],
-            "allowed": row["allowed"],
-            "amount": row["amount"],
-            "n": max(len(own), 1),
-        }
-        text_vi = sentence(rule.reason_vi, "vi", **figures)
-        text_en = sentence(rule.reason_en, "en", **figures)
-        fields, law, peers = rule.needs, rule.legal_basis, None
-    else:
-        group = groups[row["source"].removeprefix("expected_cost:")]
-        figures = {
-            "observed": row["observed"],
-            "expected": row["allowed"],
-            "high": row["high"],
-            "habit": row["habit"],
-            "peer_group": row["peer_group"],
-            "peer_n": row["peer_n"],
-            "peer_median": row["peer_median"],
-        }
-        text_vi = excess_sentence(group.label_vi, "vi", **figures)
-        text_en = excess_sentence(group.label_en, "en", **figures)
-        fields, law, peers = (group.column,), None, row["peer_group"]
     return Part(
-        source=row["source"] if row["kind"] == "rule" else row["source"] + "@1",
-        kind=row["kind"],
+        source=source,
+        kind=kind,
         scheme=row["scheme"],
         severity=row["severity"],
         strength=row["likelihood"],
@@ -475,7 +472,7 @@ def _part(
         peer_group=peers,
         fields=fields,
         legal_basis=law,
-        lines=own or list(marked),
-        text_vi=text_vi,
-        text_en=text_en,
+        lines=lines,
+        text_vi=words[0],
+        text_en=words[1],
     )

@@ -16,7 +16,7 @@ from data.schema import ENCOUNTER_KEY
 from detectors.base import Rule, rules
 from detectors.rulebook import run_rules
 from models.company import in_company
-from models.scoring import BY_PATIENT, NothingToScore, with_history
+from models.scoring import BY_PATIENT, NothingToScore, in_halves, with_history
 
 if TYPE_CHECKING:
     from data.lake import Reader
@@ -106,7 +106,8 @@ def rehearse(
     mine: list[pl.DataFrame] = []
     also: list[pl.DataFrame] = []
     vague, reason = 0, None
-    company = in_company(reader, targets, [rule, *others])
+    tell = in_halves((lambda _, done, total: progress(done, total)) if progress else None, targets.height)
+    company = in_company(reader, targets, [rule, *others], progress=tell[0])
     for tables, part, done in with_history(reader, targets):
         found = run_rules(tables, [rule, *others], known=company)
         keys = part.select(KEY)
@@ -120,8 +121,7 @@ def rehearse(
         elif rule.ref in found.vague.columns:
             blank = found.blanks.select(KEY).filter(found.vague[rule.ref])
             vague += blank.join(keys, on=KEY, how="semi").height
-        if progress:
-            progress(done, targets.height)
+        tell[1](done, targets.height)
     lines, beside = pl.concat(mine), pl.concat(also)
     claims = lines.group_by(KEY).agg(pl.col("amount").sum(), pl.col("observed").max(), pl.col("allowed").first())
     placed = targets.join(claims, on=KEY, how="left")

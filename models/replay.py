@@ -13,7 +13,7 @@ from detectors.base import rules
 from detectors.switches import Switches
 from models.bundle import bundle_sha256
 from models.company import in_company
-from models.scoring import Progress, chain, scored_chunks, targets_of
+from models.scoring import Progress, chain, in_halves, scored_chunks, targets_of
 
 if TYPE_CHECKING:
     from data.lake import Lake
@@ -65,7 +65,8 @@ def replay(lake: Lake, registry: Registry, run_id: str, *, progress: Progress | 
     different = encounters = 0
     with lake.reader(run.snapshot) as reader, lake.reader() as newest:
         targets = targets_of(reader, lake, run, base=bases[0] if bases else None)
-        switches, company = Switches.from_json(run.switches), in_company(reader, targets)
+        tell = in_halves(progress, targets.height)
+        switches, company = Switches.from_json(run.switches), in_company(reader, targets, progress=tell[0])
         for scored, done in scored_chunks(reader, bundle, targets, switches=switches, company=company):
             again = scored.claims.select(pl.col(name).cast(dtype) for name, dtype in stored.items())
             newest.keep("_again", again.select("version"))
@@ -82,6 +83,5 @@ def replay(lake: Lake, registry: Registry, run_id: str, *, progress: Progress | 
             else:
                 different += int((same["again"] != kept["before"]).sum())
             encounters += again.height
-            if progress:
-                progress("replay", done, targets.height)
+            tell[1](done, targets.height)
     return Replay(run_id=run_id, encounters=encounters, different=different + abs(run.encounters - encounters))

@@ -404,7 +404,8 @@ def run_scoring(
         counted: dict[str, tuple[int, int, int]] = {}
         by_detector: dict[str, tuple[int, int, int]] = {}
         shadowed: Counter[str] = Counter()
-        company = in_company(reader, targets)
+        tell = in_halves(progress, targets.height)
+        company = in_company(reader, targets, progress=tell[0])
         for number, (scored, done) in enumerate(
             scored_chunks(reader, bundle, targets, switches=switches, company=company)
         ):
@@ -428,8 +429,7 @@ def run_scoring(
             promised += float(flagged.sum())
             _count(counted, scored.rule_runs)
             _count(by_detector, scored.detector_runs)
-            if progress:
-                progress("score", done, targets.height)
+            tell[1](done, targets.height)
         path = folder / "entity_score.parquet"
         linked = chain(lake, extends.run_id) if extends else []
         own = [str(p) for p in staged["claim_score"]]
@@ -459,6 +459,19 @@ def run_scoring(
     )
     lake.commit("score", f"score-{run_id}", staged, manifest.as_json())
     return runs(lake)[-1]
+
+
+def in_halves(progress: Progress | None, total: int) -> tuple[Callable[[int, int], None], Callable[[int, int], None]]:
+    """Two tellers of how far `total` claims are: first seen in company, then scored, as the halves of one way."""
+
+    def half(number: int) -> Callable[[int, int], None]:
+        def tell(done: int, _: int) -> None:
+            if progress:
+                progress("score", number * total + done, 2 * total)
+
+        return tell
+
+    return half(0), half(1)
 
 
 def _count(into: dict[str, tuple[int, int, int]], fared: Sequence[RuleRun]) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
-import narwhals as nw
 import numpy as np
 import polars as pl
 import pytest
 
-from data.schema import ClaimTables
-from detectors.base import COMPANY_DAYS, Example, Rule
+from detectors.base import Rule
 from detectors.examples import Engine, Row, drug, exam, service, tables_of, visit
 from detectors.fingerprints import PRINT, code_sets
 from detectors.rulebook import run_rules
@@ -19,12 +16,6 @@ from detectors.rules import groups, holidays, machine_load, price_turns, tender_
 
 MODULES = (groups, holidays, machine_load, price_turns, tender_quantity, uniform)
 RULES = {each.id: each for module in MODULES for each in vars(module).values() if isinstance(each, Rule)}
-HITS = [
-    pytest.param(each, example, id=f"{each.id}: {example.title}")
-    for each in RULES.values()
-    for example in each.examples
-    if example.kind == "hit"
-]
 ENGINES: tuple[Engine, ...] = ("polars", "duckdb")
 Moment = datetime.fromisoformat
 
@@ -32,47 +23,6 @@ Moment = datetime.fromisoformat
 def _named(rule_id: str, *claim: Row, engine: Engine = "polars") -> list[str]:
     """MA_LK of the encounters the rule names."""
     return sorted(set(run_rules(tables_of(claim, engine=engine), [RULES[rule_id]]).hits["ma_lk"]))
-
-
-def _signs(tables: ClaimTables, each: Rule) -> list[tuple[Any, ...]]:
-    return sorted(run_rules(tables, [each]).hits.rows(), key=repr)
-
-
-def _with(tables: ClaimTables, keep: pl.Expr) -> ClaimTables:
-    """The claims whose encounter `keep` holds of."""
-    encounter = tables.encounter.to_native().filter(keep)
-    kept = encounter.select("ma_cskcb", "ma_lk")
-    lined = {
-        name: nw.from_native(getattr(tables, name).to_native().join(kept, on=["ma_cskcb", "ma_lk"], how="semi"))
-        for name in ("drug_line", "service_line", "lab_result")
-    }
-    return ClaimTables(encounter=nw.from_native(encounter), **lined, snapshot=1, catalogues=tables.catalogues)
-
-
-@pytest.mark.parametrize(("each", "example"), HITS)
-def test_the_promised_company_is_enough(each: Rule, example: Example) -> None:
-    """The judged claim keeps its sign without what began after it ended, and what ended too long before."""
-    assert each.context == "facility"
-    tables = tables_of(example.claim)
-    judged = tables.encounter.to_native().collect().row(-1, named=True)
-    since = judged["ngay_vao"] - timedelta(days=COMPANY_DAYS)
-    company = _with(tables, (pl.col("ngay_vao") < judged["ngay_ra"]) & (pl.col("ngay_ra") >= since))
-    assert _signs(company, each) == _signs(tables, each) != []
-
-
-@pytest.mark.parametrize(("each", "example"), HITS)
-def test_it_takes_the_claims_before(each: Rule, example: Example) -> None:
-    tables = tables_of(example.claim)
-    last = tables.encounter.to_native().collect()["ma_lk"][-1]
-    assert _signs(_with(tables, pl.col("ma_lk") == last), each) == []
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_every_hit_reads_alike_on_both_engines(engine: Engine) -> None:
-    for each in RULES.values():
-        for example in each.examples:
-            if example.kind == "hit":
-                assert _signs(tables_of(example.claim, engine=engine), each) == _signs(tables_of(example.claim), each)
 
 
 def _sales(seed: int) -> tuple[Row, ...]:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from data.schema import ClaimTables
-from detectors.base import COMPANY_DAYS, Example, Rule
+from detectors.base import Rule
 from detectors.examples import Engine, Row, exam, listed, service, stay, surgery, tables_of, visit
 from detectors.past_days import WINDOW, with_past_days
 from detectors.rulebook import run_rules
@@ -20,12 +20,6 @@ from detectors.rules import doctor_day, doctor_overlap, order_bursts, registrati
 
 MODULES = (doctor_day, doctor_overlap, order_bursts, registration)
 RULES = {each.id: each for module in MODULES for each in vars(module).values() if isinstance(each, Rule)}
-HITS = [
-    pytest.param(each, example, id=f"{each.id}: {example.title}")
-    for each in RULES.values()
-    for example in each.examples
-    if example.kind == "hit"
-]
 FUND = 0.8
 Moment = datetime.fromisoformat
 
@@ -34,52 +28,6 @@ def _hits(rule_id: str, *claim: Row, engine: Engine = "polars") -> dict[str, flo
     """MA_LK and money of each encounter the rule names."""
     found = run_rules(tables_of(claim, engine=engine), [RULES[rule_id]]).hits
     return dict(found.group_by("ma_lk").agg(pl.col("amount").sum()).sort("ma_lk").rows())
-
-
-def _signs(tables: ClaimTables, each: Rule) -> list[tuple[Any, ...]]:
-    return sorted(run_rules(tables, [each]).hits.rows(), key=repr)
-
-
-def _with(tables: ClaimTables, keep: pl.Expr) -> ClaimTables:
-    """The claims whose encounter `keep` holds of."""
-    encounter = tables.encounter.to_native().filter(keep)
-    kept = encounter.select("ma_cskcb", "ma_lk")
-    lined = {
-        name: nw.from_native(getattr(tables, name).to_native().join(kept, on=["ma_cskcb", "ma_lk"], how="semi"))
-        for name in ("drug_line", "service_line", "lab_result")
-    }
-    return ClaimTables(encounter=nw.from_native(encounter), **lined, snapshot=1, catalogues=tables.catalogues)
-
-
-def _moved(claim: tuple[Row, ...], **fields: Any) -> tuple[Row, ...]:
-    """The encounters of a claim with other fields."""
-    return tuple({**row, **fields} if row["table"] == "encounter" else row for row in claim)
-
-
-@pytest.mark.parametrize(("each", "example"), HITS)
-def test_the_promised_company_is_enough(each: Rule, example: Example) -> None:
-    """The judged claim keeps its sign without what began after it ended, and what ended too long before."""
-    assert each.context == "facility"
-    tables = tables_of(example.claim)
-    judged = tables.encounter.to_native().collect().row(-1, named=True)
-    since = judged["ngay_vao"] - timedelta(days=COMPANY_DAYS)
-    company = _with(tables, (pl.col("ngay_vao") < judged["ngay_ra"]) & (pl.col("ngay_ra") >= since))
-    assert _signs(company, each) == _signs(tables, each) != []
-
-
-@pytest.mark.parametrize(("each", "example"), HITS)
-def test_the_same_elsewhere_does_not_add_up(each: Rule, example: Example) -> None:
-    elsewhere = _moved(tuple(r for r in example.claim if not r["table"].startswith("catalogue")), ma_cskcb="01777")
-    together = tables_of((*elsewhere, *example.claim))
-    own = [row for row in _signs(together, each) if row[0] != "01777"]
-    assert [row[3:7] for row in own] == [row[3:7] for row in _signs(tables_of(example.claim), each)]
-
-
-@pytest.mark.parametrize(("each", "example"), HITS)
-def test_it_takes_the_claims_before(each: Rule, example: Example) -> None:
-    tables = tables_of(example.claim)
-    last = tables.encounter.to_native().collect()["ma_lk"][-1]
-    assert _signs(_with(tables, pl.col("ma_lk") == last), each) == []
 
 
 def _theatre(seed: int) -> tuple[Row, ...]:
