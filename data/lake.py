@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import duckdb
 import narwhals as nw
@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 from data.catalogues import CATALOGUES, Catalogues
 from data.errors import MinhBachError
-from data.schema import TABLES, ClaimTables, columns, set_apart
+from data.schema import TABLES, ClaimTables, collected, columns, set_apart
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -773,7 +773,7 @@ class Reader:
         from data.asof import as_of
 
         listed = self.catalogues().get("facilities")
-        given = pl.DataFrame(schema=CATALOGUES["facilities"].dtypes()) if listed is None else _collected(listed)
+        given = pl.DataFrame(schema=CATALOGUES["facilities"].dtypes()) if listed is None else collected(listed)
         cursor.register("_given", given.to_arrow())
         cursor.execute(
             f"""
@@ -799,7 +799,7 @@ class Reader:
         """The catalogues as DuckDB relations, for rows that are DuckDB's too."""
         frames: dict[str, nw.LazyFrame[Any]] = {}
         for name, frame in self.catalogues().frames.items():
-            cursor.register("_given", _collected(frame).to_arrow())
+            cursor.register("_given", collected(frame).to_arrow())
             cursor.execute(f"create or replace temp table _now_{name} as from _given")
             cursor.unregister("_given")
             frames[name] = nw.from_native(cursor.table(f"_now_{name}"))
@@ -807,10 +807,6 @@ class Reader:
 
 
 _MASKED_BY = ("line_table", "version", "row_no", "field", "check_id")
-
-
-def _collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    return cast("pl.DataFrame", nw.to_native(frame.collect("polars")))
 
 
 def _behind_mask(table: str, rows: str, fields: Sequence[str]) -> str:

@@ -205,3 +205,8 @@ class ClaimTables:
             found = frame.select(column).unique().collect()[column].to_list()
             self._texts[key] = tuple(sorted(text for text in found if text is not None))
         return self._texts[key]
+
+
+def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
+    """The rows of a lazy frame of any engine, as a Polars frame."""
+    return cast("pl.DataFrame", frame.collect("polars").to_native())

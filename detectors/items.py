@@ -7,11 +7,11 @@ and money whole hundredths of a dong, so that sums do not depend on the order of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-import narwhals as nw
 import polars as pl
 
+from data.schema import collected
 from features.expressions import COST_GROUPS, INPATIENT, with_supply
 
 if TYPE_CHECKING:
@@ -29,11 +29,6 @@ _SAME = ("ham_luong", "duong_dung", "don_vi_tinh")
 _DIAGNOSIS = r"^[A-Z]\d\d"
 
 
-def native(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    """The rows of a lazy frame of any engine, as a Polars frame."""
-    return cast("pl.DataFrame", nw.to_native(frame.collect("polars")))
-
-
 def claims_of(tables: ClaimTables, matrix: pl.DataFrame) -> pl.DataFrame:
     """One row an encounter of `tables`, sorted by key, numbered by `c`.
 
@@ -45,7 +40,7 @@ def claims_of(tables: ClaimTables, matrix: pl.DataFrame) -> pl.DataFrame:
         pl.col(name).fill_null("").str.to_uppercase().str.replace_all(r"\s", "").str.split(";").list.eval(_three())
         for name in ("ma_benh_chinh", "ma_benh_kt", "ma_benh_yhct")
     )
-    written = native(tables.encounter.select(*CLAIM, "ma_benh_chinh", "ma_benh_kt", "ma_benh_yhct")).select(
+    written = collected(tables.encounter.select(*CLAIM, "ma_benh_chinh", "ma_benh_kt", "ma_benh_yhct")).select(
         *CLAIM, diagnoses=codes.list.unique(maintain_order=True)
     )
     known = matrix.select(
@@ -87,14 +82,14 @@ def lines_of(tables: ClaimTables, claims: pl.DataFrame) -> pl.DataFrame:
     above 0), `fund` (Int64, hundredths of T_BHTT, from 0); of drugs `supply` (days the line lasts, null when
     unreadable), `ordered`, `price` (of a unit) and `product` (text: what brands of one drug have in common).
     """
-    drugs = native(
+    drugs = collected(
         with_supply(
             tables.drug_line.select(
                 *CLAIM, "row_no", "ma_nhom", "so_luong", "t_bhtt", "lieu_dung", "ngay_yl", "ma_thuoc", "don_gia", *_SAME
             )
         )
     )
-    services = native(
+    services = collected(
         tables.service_line.select(*CLAIM, "row_no", "ma_nhom", "ma_dich_vu", "ma_vat_tu", "so_luong", "t_bhtt")
     )
     parts = [

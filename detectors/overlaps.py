@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from detectors.expressions import minutes_between
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,5 +43,4 @@ def taken(used: nw.LazyFrame[Any], owner: Sequence[str]) -> nw.LazyFrame[Any]:
 
 def minutes_taken() -> nw.Expr:
     """Minutes of a row of `taken` during which the owner was still with the other claim; negative when it was free."""
-    left = nw.min_horizontal(nw.col("before"), nw.col("end"))
-    return (left - nw.col("start")).dt.total_minutes().cast(nw.Float64)
+    return minutes_between(nw.col("start"), nw.min_horizontal("before", "end"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import narwhals as nw
 import polars as pl
 
+from data.schema import collected
 from features import months, patients
 from features.base import KEYS, Level, discover
 from features.expressions import lines
@@ -83,7 +84,7 @@ def _collect(frames: list[Frame]) -> list[pl.DataFrame]:
     """All frames at once on Polars, so that what they share is computed once; one by one on other engines."""
     if all(frame.implementation.is_polars() for frame in frames):
         return pl.collect_all([cast("pl.LazyFrame", nw.to_native(frame)) for frame in frames])
-    return [cast("pl.DataFrame", nw.to_native(frame.collect("polars"))) for frame in frames]
+    return [collected(frame) for frame in frames]
 
 
 def _joined(matrix: pl.DataFrame, builder: FeatureBuilder, frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

@@ -17,14 +17,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
 import polars as pl
 
 from data.errors import MinhBachError
 from data.lake import Lake, Reader, table_columns
 from data.masks import remasked
+from data.schema import collected
 from detectors.aside import stand_aside
 from detectors.base import COMPANY_DAYS, FINDING_COLUMNS, RuleRun, rules
 from detectors.fusion import CLAIM, Signals, fuse
@@ -274,11 +274,6 @@ def _lines(tables: ClaimTables, claims: pl.DataFrame) -> pl.DataFrame:
         )
     ]
     return pl.concat(parts)
-
-
-def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    """The rows of a lazy frame, whatever engine stands behind it."""
-    return cast("pl.DataFrame", nw.to_native(frame.collect("polars")))
 
 
 # runs

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from data.errors import MinhBachError
+from data.schema import collected
 from detectors.base import finders, rules
 from detectors.discovery import bundled
 from detectors.fusion import CLAIM, Weights
@@ -26,7 +27,7 @@ from features.matrix import build_matrix
 from features.peers import LADDERS, PeerTable
 from models.bundle import Bundle, ref
 from models.entities import learn
-from models.scoring import collected, score_tables, with_doctor
+from models.scoring import score_tables, with_doctor
 
 if TYPE_CHECKING:
     from data.lake import Reader
@@ -95,7 +96,7 @@ def train(
     learners = (ExpectedCost, *kinds, *finders())
     blanks = blank_fields(tables, {need for learner in learners for need in learner.needs})
     step("measure")
-    metrics = _metrics(ExpectedCost().fit(_with_costs(early, blanks), seed=seed), early, late)
+    metrics = _metrics(ExpectedCost().fit(_with_costs(early, blanks), seed=seed, apart=False), early, late)
     step("fit")
     expected_cost = ExpectedCost().fit(_with_costs(matrix, blanks), seed=seed)
     unlearned = {} if expected_cost.learned else {ref(expected_cost): _too_few(0)}

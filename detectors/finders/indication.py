@@ -14,8 +14,9 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
+from data.schema import collected
 from detectors.base import FINDING_COLUMNS, DetectorState
-from detectors.items import CLAIM, DRUG, IMAGING, LAB, MATRIX_COLUMNS, PROCEDURE, SUPPLY, claims_of, lines_of, native
+from detectors.items import CLAIM, DRUG, IMAGING, LAB, MATRIX_COLUMNS, PROCEDURE, SUPPLY, claims_of, lines_of
 from detectors.justification import Justification
 from detectors.reference import TailReference
 from detectors.usual import Usual
@@ -328,7 +329,7 @@ class Indication:
 
     def _in_hand(self, tables: ClaimTables, claims: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
         """Outpatient drug lines with `left`: the days that the ingredient, from other facilities, still lasts."""
-        seen = native(
+        seen = collected(
             earlier_encounters(tables)
             .filter(
                 (nw.col("days_ago") <= IN_HAND_DAYS)
@@ -478,10 +479,10 @@ def _surprise(claims: pl.DataFrame, given: pl.DataFrame, odd: pl.DataFrame) -> p
 def _earlier_diagnoses(tables: ClaimTables, claims: pl.DataFrame, odd: pl.DataFrame) -> pl.DataFrame:
     """Lasting diagnoses of the past year of the patients whose claims have something odd: `c`, `diagnosis`."""
     asked = claims.join(odd.select("c").unique(), on="c", how="semi").select(*CLAIM, "c", "diagnoses")
-    people = native(tables.encounter.select(*CLAIM, "patient_id")).join(asked, on=CLAIM, how="semi")
+    people = collected(tables.encounter.select(*CLAIM, "patient_id")).join(asked, on=CLAIM, how="semi")
     named: list[str] = people["patient_id"].drop_nulls().unique().sort().to_list()
     theirs = replace(tables, encounter=tables.encounter.filter(nw.col("patient_id").is_in(named)))
-    seen = native(earlier_encounters(theirs).select(*CLAIM, "prior_ma_cskcb", "prior_ma_lk"))
+    seen = collected(earlier_encounters(theirs).select(*CLAIM, "prior_ma_cskcb", "prior_ma_lk"))
     return (
         seen.join(asked.select(*CLAIM, "c"), on=CLAIM, how="inner")
         .join(

@@ -8,8 +8,9 @@ import narwhals as nw
 
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import SURGERY_PRICE, stay, surgery
-from detectors.expressions import SERVICES, carried_out, day, line_hits, lines, minutes_between, money, within_stay
+from detectors.expressions import SERVICES, carried_out, day, line_hits, lines, money, within_stay
 from detectors.facts import facts
+from detectors.past_days import WINDOW, with_past_days
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
@@ -90,15 +91,12 @@ def burst(tables: ClaimTables) -> nw.LazyFrame[Any]:
     ranked = _ranked(done, "ma_dich_vu")
     crowded = ranked.filter(nw.col("rank") > known.least)
     days = done.group_by(*which, "date").agg(count=nw.col("ma_lk").count())
-    earlier = days.select(*which, past="date", seen="count")
     busy = crowded.select(*which, "date").unique([*which, "date"])
-    back = minutes_between(nw.col("past"), nw.col("date")) / 1440
     pace = (
-        busy.join(earlier, on=which, how="inner")
-        .filter(back > 0, back <= known.days)
+        with_past_days(busy, days, on=which, take=["count"])
         .group_by(*which, "date")
-        .agg(seen=nw.col("seen").sum().cast(nw.Float64))
-        .with_columns(usual=nw.col("seen") / known.days * known.times)
+        .agg(seen=nw.col("p_count").sum().cast(nw.Float64))
+        .with_columns(usual=nw.col("seen") / WINDOW * known.times)
         .select(*which, "date", "usual")
     )
     most = nw.max_horizontal(nw.col("usual").fill_null(0.0), nw.lit(float(known.least)))

@@ -42,8 +42,11 @@ def _bed_lines(tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
     """Paid bed lines of stays with `start` and `end`."""
     told = lines(tables, SERVICES, "ma_nhom", "ma_khoa", "ngay_th_yl", "ngay_yl", "ngay_kq", "t_bhtt", *columns)
     billed = told.filter(nw.col("ma_nhom").is_in(BEDS), money("t_bhtt") > 0, ~nw.col("ma_khoa").is_null())
-    timed = billed.with_columns(start=carried_out(), end=nw.col("ngay_kq")).filter(nw.col("end") > nw.col("start"))
-    return within_stay(timed, tables, nw.col("start")).select(*LINE, "ma_khoa", "start", "end", "t_bhtt", *columns)
+    timed = with_encounter(billed.with_columns(start=carried_out()), tables, "ngay_vao", "ngay_ra")
+    # a bed is left with the hospital: an end typed beyond it would reach into company nobody could look it up in
+    ended = timed.with_columns(end=nw.min_horizontal("ngay_kq", "e_ngay_ra"))
+    inside = ended.filter(nw.col("start") >= nw.col("e_ngay_vao"), nw.col("end") > nw.col("start"))
+    return inside.select(*LINE, "ma_khoa", "start", "end", "t_bhtt", *columns)
 
 
 _A: Row = stay(at="2025-03-09 08:00", days=4, patient_id="P2")

@@ -207,18 +207,21 @@ class ExpectedCost:
         """Whether any cost group, or whole bill, was common enough to learn."""
         return bool(self._models)
 
-    def fit(self, x: pl.DataFrame, *, seed: int) -> Self:
-        """Learn both models of every cost group from the encounter matrix `x`. Deterministic for one seed."""
+    def fit(self, x: pl.DataFrame, *, seed: int, apart: bool = True) -> Self:
+        """Learn both models of every cost group from the encounter matrix `x`. Deterministic for one seed.
+
+        Without `apart` the models that did not see a facility are left out: `expected_paid` then knows nothing.
+        """
         from sklearn.ensemble import HistGradientBoostingRegressor
         from threadpoolctl import threadpool_limits
 
         self._support = _learn_support(x)
         self._folds = _folds(x)
         with threadpool_limits(1 if x.height < ROWS_WORTH_THREADS else None):
-            self._fit_groups(x, seed, HistGradientBoostingRegressor)
+            self._fit_groups(x, seed, HistGradientBoostingRegressor, apart=apart)
         return self
 
-    def _fit_groups(self, rows: pl.DataFrame, seed: int, booster: Any) -> None:
+    def _fit_groups(self, rows: pl.DataFrame, seed: int, booster: Any, *, apart: bool) -> None:
         for group in GROUPS:
             x = rows.filter(_has_cost(rows, group))
             cost = _cost(x, group)
@@ -250,7 +253,7 @@ class ExpectedCost:
                 encoding=encoding,
                 centre=centre,
                 habits=_learn_habits(x, above > 0),
-                without=self._without(x, group, cost, limit, booster(loss="poisson", **shape)),
+                without=self._without(x, group, cost, limit, booster(loss="poisson", **shape)) if apart else (),
             )
 
     def _without(
