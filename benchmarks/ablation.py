@@ -18,8 +18,7 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.quality import LEARNED, MONTHS, last_day
-from benchmarks.rules import minhbach
+from benchmarks.worlds import LEARNED, last_day, world
 
 if TYPE_CHECKING:
     import polars as pl
@@ -128,11 +127,7 @@ def of_world(encounters: int, seed: int) -> list[dict[str, Any]]:
     from models.train import train
 
     with tempfile.TemporaryDirectory() as name:
-        home, source = Path(name) / "home", Path(name) / "source"
-        size = ("--encounters", str(encounters), "--months", str(MONTHS), "--seed", str(seed), "--as", "parquet")
-        minhbach(home, "generate", str(source), *size)
-        minhbach(home, "catalogue", "load", str(source / "catalogues"))
-        minhbach(home, "ingest", str(source / "parquet"), "--as", "parquet")
+        home, source = world(Path(name), encounters, seed=seed)
         until = last_day(home, LEARNED)
         truth = pl.read_parquet(source / "truth" / "claims.parquet")
         with Lake(home / "lake", clock=lambda: datetime.now(UTC)).reader() as reader:

@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.rules import world
+from benchmarks.worlds import world
 
 
 def _timed(home: Path, *arguments: str) -> tuple[float, float]:
@@ -53,7 +53,7 @@ def of_size(encounters: int) -> dict[str, float]:
 def run(encounters: int) -> None:
     """Print the figures of one size; in a process of its own, so that its children's memory is its own."""
     with tempfile.TemporaryDirectory() as name:
-        home = world(Path(name), encounters)
+        home, _ = world(Path(name), encounters)
         train, _ = _timed(home, "train")
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         score, peak = _timed(home, "score", "--all")

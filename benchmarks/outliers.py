@@ -30,7 +30,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.quality import LEARNED, MONTHS, _minhbach, _table, _two, last_day
+from benchmarks.pages import markdown_table, put, two
+from benchmarks.worlds import LEARNED, MONTHS, last_day, minhbach
+from benchmarks.worlds import world as loaded
 
 Floats = NDArray[np.float64]
 
@@ -67,14 +69,10 @@ def world(encounters: int, seed: int) -> World:
 
     kinds = outlier_detectors()
     with tempfile.TemporaryDirectory() as folder:
-        home, source = Path(folder) / "home", Path(folder) / "source"
-        size = ("--encounters", str(encounters), "--months", str(MONTHS), "--seed", str(seed), "--as", "parquet")
-        _minhbach(home, "generate", str(source), *size)
-        _minhbach(home, "catalogue", "load", str(source / "catalogues"))
-        _minhbach(home, "ingest", str(source / "parquet"), "--as", "parquet")
+        home, source = loaded(Path(folder), encounters, seed=seed)
         until = last_day(home, LEARNED)
-        _minhbach(home, "train", "--until", until.isoformat())
-        _minhbach(home, "score", "--since", (until + timedelta(days=1)).isoformat())
+        minhbach(home, "train", "--until", until.isoformat())
+        minhbach(home, "score", "--since", (until + timedelta(days=1)).isoformat())
         truth = read_truth(source / "truth")
         with Lake(home / "lake", clock=lambda: datetime.now(UTC)).reader() as reader:
             tables = reader.claim_tables("copy_of is null")
@@ -335,7 +333,7 @@ def tables(result: Mapping[str, Any]) -> str:
             label,
             f"{row['auc_in_peers']:.3f}",
             by_world,
-            *(_two(row[name]) for name in rest),
+            *(two(row[name]) for name in rest),
             *(f"{value:.3f}" for value in ranking),
         ]
 
@@ -364,24 +362,20 @@ def tables(result: Mapping[str, Any]) -> str:
     return "\n\n".join(
         (
             words,
-            _table((*heads, "fit, s", "500,000 scored, s"), rows),
+            markdown_table((*heads, "fit, s", "500,000 scored, s"), rows),
             "Together:",
-            _table(heads, more),
+            markdown_table(heads, more),
             f"One after another, by what each adds (at least {WORTH} of AUC, in most worlds):",
-            _table(("detector", "AUC in peers", "gain ± standard error", "by world", ""), steps),
+            markdown_table(("detector", "AUC in peers", "gain ± standard error", "by world", ""), steps),
             "Rank correlation / part of the first 2 % that is the same:",
-            _table(("", *result["correlation"]), pairs),
+            markdown_table(("", *result["correlation"]), pairs),
         )
     )
 
 
 def write_docs(result: Mapping[str, Any], page: Path = PAGE) -> None:
     """Put the tables where the page has them; what stands outside the markers is left alone."""
-    text = page.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise SystemExit(f"{page}: the lines {BEGIN} and {END} must be there once each")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n\n{tables(result)}\n\n{END}{after}", encoding="utf-8")
+    put(page, BEGIN, END, lambda: tables(result))
 
 
 def main(argv: list[str]) -> int:

@@ -9,59 +9,29 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-MONTHS = 12
-LEARNED = 8  # months the model may learn from; the others are evaluated
+from benchmarks.pages import markdown_table, put, two
+from benchmarks.worlds import LEARNED, MONTHS, last_day, minhbach, world
+
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- table: python -m benchmarks quality --write-docs -->", "<!-- end of table -->"
-
-
-def _minhbach(home: Path, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "service", *arguments, "--json"],
-        env={**os.environ, "MINHBACH_HOME": str(home)},
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    return json.loads(done.stdout)
-
-
-def last_day(home: Path, months: int) -> date:
-    """The last day of the first `months` months of discharges in a home's lake."""
-    from data.lake import Lake
-
-    with Lake(home / "lake", clock=lambda: datetime.now(UTC)).reader() as reader:
-        # the earliest month that holds a hundredth of the claims: a misdated claim opens no month
-        first: date = reader.pl(
-            "select cast(date_trunc('month', ngay_ra) as date) as month from claimed_encounter where ngay_ra is not "
-            "null group by all having count(*) * 100 >= (select count(*) from claimed_encounter) order by 1 limit 1"
-        )["month"][0]
-    after = first.month - 1 + months
-    return date(first.year + after // 12, after % 12 + 1, 1) - timedelta(days=1)
 
 
 def evaluated(encounters: int, seed: int) -> dict[str, Any]:
     """One world, taken the whole way: what `minhbach evaluate` says of its later months."""
     with tempfile.TemporaryDirectory() as folder:
-        home, source = Path(folder) / "home", Path(folder) / "source"
-        size = ("--encounters", str(encounters), "--months", str(MONTHS), "--seed", str(seed))
-        _minhbach(home, "generate", str(source), *size)
-        _minhbach(home, "catalogue", "load", str(source / "catalogues"))
-        _minhbach(home, "ingest", str(source / "xml"))
+        home, source = world(Path(folder), encounters, seed=seed, layout="xml")
         until = last_day(home, LEARNED)
-        _minhbach(home, "train", "--until", until.isoformat())
-        _minhbach(home, "score", "--since", (until + timedelta(days=1)).isoformat())
-        result = _minhbach(home, "evaluate", "--truth", str(source / "truth"), "--seed", str(seed), "--no-log")
+        minhbach(home, "train", "--until", until.isoformat())
+        minhbach(home, "score", "--since", (until + timedelta(days=1)).isoformat())
+        result = minhbach(home, "evaluate", "--truth", str(source / "truth"), "--seed", str(seed), "--no-log")
     if not result["held_out"]:
         raise SystemExit(f"seed {seed}: the model learned from claims it is measured on")
     return result
@@ -221,21 +191,21 @@ def main_table(rankings: Sequence[Mapping[str, Any]]) -> str:
     )
     rows: list[list[str]] = []
     for row in rankings:
-        span = f"{_two(row.get('money_found_2%_low'))}–{_two(row.get('money_found_2%_high'))}"
+        span = f"{two(row.get('money_found_2%_low'))}–{two(row.get('money_found_2%_high'))}"
         bold = "**" if row["ranking"] == "minhbach" else ""
         cells = [
             _name(row),
             row["labels"] or "none",
-            _two(row["money_found_1%"]),
-            f"{_two(row['money_found_2%'])} ({span})",
-            _two(row["money_found_5%"]),
-            _two(row["claims_found_2%"]),
-            _two(row["average_precision"]),
-            f"{_two(row['precision_at_100'])}, {_two(row['precision_at_500'])}",
-            f"{_two(row['dirty_in_top_1%'])}, {_two(row['legitimate_in_top_1%'])}",
+            two(row["money_found_1%"]),
+            f"{two(row['money_found_2%'])} ({span})",
+            two(row["money_found_5%"]),
+            two(row["claims_found_2%"]),
+            two(row["average_precision"]),
+            f"{two(row['precision_at_100'])}, {two(row['precision_at_500'])}",
+            f"{two(row['dirty_in_top_1%'])}, {two(row['legitimate_in_top_1%'])}",
         ]
         rows.append([f"{bold}{cell}{bold}" for cell in cells])
-    return _table(heads, rows)
+    return markdown_table(heads, rows)
 
 
 def ratio_lines(result: Mapping[str, Any]) -> str:
@@ -244,8 +214,8 @@ def ratio_lines(result: Mapping[str, Any]) -> str:
         result["seeds"], result["money_at_2%_over_best_baseline"], result["improper"], result["evaluated"], strict=True
     )
     lines = [
-        f"- world {seed}: {_two(over['ratio'])} of {over['best_baseline']} ({_two(over['low'])}–{_two(over['high'])}); "
-        f"{wrong['claims']} of {claims:,} claims improper, the ten largest hold {_two(wrong['in_largest_10'])} of the "
+        f"- world {seed}: {two(over['ratio'])} of {over['best_baseline']} ({two(over['low'])}–{two(over['high'])}); "
+        f"{wrong['claims']} of {claims:,} claims improper, the ten largest hold {two(wrong['in_largest_10'])} of the "
         "improper money"
         for seed, over, wrong, claims in worlds
     ]
@@ -264,14 +234,14 @@ def scheme_table(result: Mapping[str, Any]) -> str:
             f"`{row['scheme']}`",
             f"{row['claims']:.0f}",
             f"{row['improper_amount'] / 1e6:,.1f}",
-            _two(row["claims_found"]),
-            _two(row["money_found"]),
+            two(row["claims_found"]),
+            two(row["money_found"]),
             *(bold.get((row["scheme"], step), "") for step in steps),
             "missed" if row["missed"] else "",
         ]
         for row in result["schemes"]
     ]
-    return _table(heads, rows)
+    return markdown_table(heads, rows)
 
 
 def entity_table(result: Mapping[str, Any]) -> str:
@@ -283,13 +253,13 @@ def entity_table(result: Mapping[str, Any]) -> str:
         [
             f"{level['level']} ({mean(level['improper']):.0f} of {mean(level['entities']):.0f})" if not number else "",
             _name(row),
-            *(_two(row[figure]) for figure in figures),
-            *(_two(row[f"{figure}_within_bands"]) for figure in figures),
+            *(two(row[figure]) for figure in figures),
+            *(two(row[f"{figure}_within_bands"]) for figure in figures),
         ]
         for level in result["entities"]
         for number, row in enumerate(level["rankings"])
     ]
-    return _table(heads, rows)
+    return markdown_table(heads, rows)
 
 
 def calibration_lines(result: Mapping[str, Any]) -> str:
@@ -299,8 +269,8 @@ def calibration_lines(result: Mapping[str, Any]) -> str:
             [
                 f"{(row['part'] - 1) / 10:.1f}–{row['part'] / 10:.1f}",
                 f"{row['claims']:,}",
-                _two(row["mean_score"]),
-                _two(row["share_improper"]),
+                two(row["mean_score"]),
+                two(row["share_improper"]),
             ]
             for row in result["calibration"][part]
         ]
@@ -310,7 +280,7 @@ def calibration_lines(result: Mapping[str, Any]) -> str:
     errors = ", ".join(f"{one['expected_calibration_error']:.3f}" for one in score)
     verdict = "a probability" if all(one["calibrated"] for one in score) else "**not** a probability"
     sums, near, flagged = (
-        ", ".join(_two(one[name]) for one in amount)
+        ", ".join(two(one[name]) for one in amount)
         for name in ("ratio_of_sums", "within_factor_2", "ratio_of_sums_all_flagged")
     )
     words = (
@@ -319,49 +289,44 @@ def calibration_lines(result: Mapping[str, Any]) -> str:
         f"everything flagged it is {flagged} times what was improper."
     )
     flags = result["calibration"]["flags"]
-    promised, held = (", ".join(_two(one[name]) for one in flags) for name in ("promised", "held"))
+    promised, held = (", ".join(two(one[name]) for one in flags) for name in ("promised", "held"))
     kept = f"The flags' likelihoods promised that {promised} of them would hold, world by world; {held} did."
-    drawn = [_table((name, "claims", f"mean {name}", "share improper"), rows) for name, rows in tables.items()]
+    drawn = [markdown_table((name, "claims", f"mean {name}", "share improper"), rows) for name, rows in tables.items()]
     return "\n\n".join([drawn[0], kept, drawn[1], words])
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows))
 
 
 def _name(row: Mapping[str, Any]) -> str:
     return "Minh Bạch" if row["ranking"] == "minhbach" else row["ranking"]
 
 
-def write_docs(result: Mapping[str, Any], docs: Path = DOCS) -> None:
-    """Put tables and picture where the documents have them; what stands outside the markers is left alone."""
-    from models.evaluation.picture import draw
-
-    page = docs / "measurement.md"
-    text = page.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise SystemExit(f"{page}: the lines {BEGIN} and {END} must be there once each")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
+def tables(result: Mapping[str, Any]) -> str:
+    """Everything between the markers of the page."""
     seeds = ", ".join(str(seed) for seed in result["seeds"])
     words = (
         f"Worlds {seeds} of {result['encounters']:,} claims and {MONTHS} months each: the first {LEARNED} months were "
         "learned from, the later ones scored and measured; means over the worlds."
     )
-    parts = (
-        BEGIN,
-        words,
-        main_table(result["rankings"]),
-        ratio_lines(result),
-        "![gain curve: improper money found against claims read](images/gain.svg)",
-        "By scheme, all worlds together:",
-        scheme_table(result),
-        "Doctors, facilities and patients, raw and among those of like size:",
-        entity_table(result),
-        "Calibration:",
-        calibration_lines(result),
-        END,
+    return "\n\n".join(
+        (
+            words,
+            main_table(result["rankings"]),
+            ratio_lines(result),
+            "![gain curve: improper money found against claims read](images/gain.svg)",
+            "By scheme, all worlds together:",
+            scheme_table(result),
+            "Doctors, facilities and patients, raw and among those of like size:",
+            entity_table(result),
+            "Calibration:",
+            calibration_lines(result),
+        )
     )
-    page.write_text(before + "\n\n".join(parts) + after, encoding="utf-8")
+
+
+def write_docs(result: Mapping[str, Any], docs: Path = DOCS) -> None:
+    """Put tables and picture where the documents have them; what stands outside the markers is left alone."""
+    from models.evaluation.picture import draw
+
+    put(docs / "measurement.md", BEGIN, END, lambda: tables(result))
     draw(
         docs / "images" / "gain.svg",
         result["gain"]["claims_read"],
@@ -369,10 +334,6 @@ def write_docs(result: Mapping[str, Any], docs: Path = DOCS) -> None:
         labels={row["ranking"]: row["labels"] for row in result["rankings"]},
         names={"minhbach": "Minh Bạch"},
     )
-
-
-def _two(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
 
 
 def main(argv: list[str]) -> int:

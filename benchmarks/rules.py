@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from benchmarks.worlds import world
 
 _RUN = """
 import json, resource, sys
@@ -59,26 +60,6 @@ print(json.dumps({"rules": len(rules()), "encounters": targets.height, "seconds"
 """
 
 
-def minhbach(home: Path, *arguments: str) -> None:
-    """Run a command of the product with its data in `home`."""
-    subprocess.run(
-        [sys.executable, "-m", "service", *arguments, "--json"],
-        env={**os.environ, "MINHBACH_HOME": str(home)},
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def world(root: Path, encounters: int, *more: str) -> Path:
-    """A home with so many generated claims and their catalogues loaded."""
-    source, home = root / "source", root / "home"
-    minhbach(home, "generate", str(source), "--encounters", str(encounters), "--seed", "17", "--as", "parquet", *more)
-    minhbach(home, "catalogue", "load", str(source / "catalogues"))
-    minhbach(home, "ingest", str(source / "parquet"), "--as", "parquet")
-    return home
-
-
 def _run(home: Path, hits: Path) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", _RUN, str(home), str(hits)], check=True, capture_output=True, text=True
@@ -98,9 +79,9 @@ def measure(encounters: int, plain: int) -> dict[str, Any]:
     key = ["ma_cskcb", "ma_lk"]
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        small = _run(world(root / "small", encounters // 5), root / "small.parquet")
-        whole = _run(world(root / "whole", encounters), root / "whole.parquet")
-        _run(world(root / "plain", plain, "--plain"), root / "plain.parquet")
+        small = _run(world(root / "small", encounters // 5)[0], root / "small.parquet")
+        whole = _run(world(root / "whole", encounters)[0], root / "whole.parquet")
+        _run(world(root / "plain", plain, "--plain")[0], root / "plain.parquet")
         false = pl.read_parquet(root / "plain.parquet").filter(pl.col("severity") == "deny")
         truth = (
             pl.read_parquet(root / "whole" / "source" / "truth" / "claims.parquet")
