@@ -734,66 +734,57 @@ class Reader:
         told = more.get("intake_finding", pl.DataFrame(schema=PLAIN_TABLES["intake_finding"]))
         cursor.register("_incoming_finding", told.select(_MASKED_BY).to_arrow())
         cursor.execute(
-            "create or replace temp table _picked as select * from "
+            "create or replace temp table _picked as select version, ma_cskcb, ngay_ra from "
             f"(select * from claimed_encounter where {where}) anti join _incoming using (ma_cskcb, ma_lk)",
             list(params),
         )
-        frames: dict[str, Any] = {}
         masked = self._masks(cursor)
+        frames: dict[str, nw.LazyFrame[Any]] = {}
         for table in ("encounter", "drug_line", "service_line", "lab_result"):
-            wanted = columns(table)
-            rows = "_picked" if table == "encounter" else f"(from {table}_history semi join _picked using (version))"
-            if table in masked:
-                rows = _behind_mask(table, rows, masked[table])
-            name = f"_claims_{table}"
-            cursor.execute(f"create or replace temp table {name} as select {', '.join(wanted)} from {rows}")
+            named = ", ".join(columns(table))
+            source = "claimed_encounter" if table == "encounter" else f"{table}_history"
+            sources = [f"(from {source} semi join _picked using (version))"]
             if table in more and more[table].height:
-                cursor.register("_more", more[table].select(wanted.keys()).to_arrow())
-                given = _behind_mask(table, "_more", masked[table]) if table in masked else "_more"
-                cursor.execute(f"insert into {name} select {', '.join(wanted)} from {given}")
-                cursor.unregister("_more")
-            frames[table] = name
-        frames["encounter"] = self._with_facility(cursor, frames["encounter"])
-        if engine == "duckdb":
-            lazy = {table: nw.from_native(cursor.table(name)) for table, name in frames.items()}
-        else:
-            lazy = {table: nw.from_native(cursor.sql(f"from {name}").pl().lazy()) for table, name in frames.items()}
+                cursor.register(f"_more_{table}", more[table].select(columns(table).keys()).to_arrow())
+                sources.append(f"_more_{table}")
+            if table in masked:
+                sources = [_behind_mask(table, rows, masked[table]) for rows in sources]
+            query = " union all ".join(f"select {named} from {rows}" for rows in sources)
+            if table == "encounter":
+                query = self._with_facility(cursor, query)
+            if engine == "duckdb":
+                cursor.execute(f"create or replace temp table _claims_{table} as {query}")
+                frames[table] = nw.from_native(cursor.table(f"_claims_{table}"))
+            else:
+                frames[table] = nw.from_native(cursor.sql(query).pl().lazy())
+        catalogues = self._catalogues_on(cursor) if engine == "duckdb" else self.catalogues()
+        if engine == "polars":
             cursor.close()
         return ClaimTables(
-            encounter=lazy["encounter"],
-            drug_line=lazy["drug_line"],
-            service_line=lazy["service_line"],
-            lab_result=lazy["lab_result"],
+            encounter=frames["encounter"],
+            drug_line=frames["drug_line"],
+            service_line=frames["service_line"],
+            lab_result=frames["lab_result"],
             snapshot=self.snapshot,
-            catalogues=self._catalogues_on(cursor) if engine == "duckdb" else self.catalogues(),
+            catalogues=catalogues,
         )
 
     def _with_facility(self, cursor: duckdb.DuckDBPyConnection, encounters: str) -> str:
-        """Name of the table of encounters with province, and rank, level and kind of the facility on the day."""
+        """SELECT of the `encounters` (SELECT) with province, and rank, level and kind of the facility on the day."""
         from data.asof import as_of
 
         listed = self.catalogues().get("facilities")
         given = pl.DataFrame(schema=CATALOGUES["facilities"].dtypes()) if listed is None else collected(listed)
-        cursor.register("_given", given.to_arrow())
-        cursor.execute(
-            f"""
-            create or replace temp table _facility as from _given;
-            create or replace temp table {encounters} as
-            select *, substr(ma_cskcb, 1, 2) as province from {encounters};
-            """
-        )
-        cursor.unregister("_given")
+        cursor.register("_facility", given.to_arrow())
         looked = as_of(
-            nw.from_native(cursor.table(encounters)),
+            nw.from_native(cursor.sql(f"select *, substr(ma_cskcb, 1, 2) as province from ({encounters})")),
             nw.from_native(cursor.table("_facility")),
             on=("ma_cskcb",),
             day="ngay_vao",
             take=("rank", "level", "kind"),
             prefix="facility_",
         )
-        name = f"{encounters}_as_of"
-        cursor.execute(f"create or replace temp table {name} as {looked.to_native().sql_query()}")
-        return name
+        return looked.to_native().sql_query()
 
     def _catalogues_on(self, cursor: duckdb.DuckDBPyConnection) -> Catalogues:
         """The catalogues as DuckDB relations, for rows that are DuckDB's too."""

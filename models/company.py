@@ -76,19 +76,30 @@ def _nothing() -> pl.DataFrame:
 
 
 def _chunks(reader: Reader, targets: pl.DataFrame) -> Iterator[tuple[ClaimTables, pl.DataFrame, int]]:
-    """The company of `targets` some facility-months at a time, their keys, and how many targets are done."""
+    """The company of `targets` some facilities at a time, their keys, and how many targets are done.
+
+    A facility is read whole where it fits, each claim once; a larger one month by month.
+    """
     reader.keep("_judged", targets.select("version"))
     units = reader.pl(
         f"""
-        with unit as (
-            select ma_cskcb, date_trunc('month', {ENDED}) as month, count(*) as judged,
-                   min(ngay_vao) as first, max({ENDED}) as last
-            from claimed_encounter where version in (from _judged) group by all
-        )
-        select u.*, count(c.version) as company from unit u left join claimed_encounter c
-          on c.ma_cskcb = u.ma_cskcb and c.ngay_vao <= u.last
-         and coalesce(c.ngay_ra, c.ngay_vao) >= u.first - interval {COMPANY_DAYS} day
-        group by all order by ma_cskcb, month nulls first
+        with judged as (
+            select ma_cskcb, ngay_vao, {ENDED} as ended, date_trunc('month', {ENDED}) as month
+            from claimed_encounter where version in (from _judged)
+        ),
+        span as (
+            select ma_cskcb, month, grouping(month) as whole, count(*) as judged,
+                   min(ngay_vao) as first, max(ended) as last
+            from judged group by grouping sets ((ma_cskcb), (ma_cskcb, month))
+        ),
+        unit as (
+            select s.*, count(c.version) as company from span s left join claimed_encounter c
+              on c.ma_cskcb = s.ma_cskcb and c.ngay_vao <= s.last
+             and coalesce(c.ngay_ra, c.ngay_vao) >= s.first - interval {COMPANY_DAYS} day
+            group by all
+        ),
+        large as (select ma_cskcb from unit where whole = 1 and company > {CHUNK})
+        from unit where whole <> (ma_cskcb in (from large))::int order by ma_cskcb, month nulls first
         """
     )
     done = begun = 0
@@ -102,7 +113,7 @@ def _chunks(reader: Reader, targets: pl.DataFrame) -> Iterator[tuple[ClaimTables
         keys = reader.pl(
             "select ma_cskcb, ma_lk from claimed_encounter e where version in (from _judged) and exists (select 1 "
             "from _unit u where u.ma_cskcb = e.ma_cskcb "
-            f"and u.month is not distinct from date_trunc('month', {ENDED}))"
+            f"and (u.whole = 1 or u.month is not distinct from date_trunc('month', {ENDED})))"
         )
         done += int(part["judged"].sum())
         yield reader.claim_tables(IN_COMPANY.format(of="_unit")), keys, done
