@@ -7,7 +7,7 @@ nought would teach that little is usual.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,8 +26,9 @@ from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, LINES, TOTA
 from features.matrix import build_matrix
 from features.peers import LADDERS, PeerTable
 from models.bundle import Bundle, ref
+from models.company import in_company
 from models.entities import learn
-from models.scoring import score_tables, with_doctor
+from models.scoring import BY_PATIENT, scored_chunks, with_doctor, with_history
 
 if TYPE_CHECKING:
     from data.lake import Reader
@@ -106,7 +107,12 @@ def train(
     lined = matrix.filter(pl.col(LINES) > 0).select(CLAIM)
     if lined.height:  # a claim without lines shows next to no sign, and is no measure of how common one is
         encounters = encounters.join(lined, on=CLAIM, how="semi", maintain_order="left")
-    signs = find(tables, rules())
+    del tables
+    targets = reader.pl(
+        f"select ma_cskcb, ma_lk, version, patient_id, ngay_vao from encounter order by {BY_PATIENT}"
+    ).join(dates.select(CLAIM), on=CLAIM, how="semi", maintain_order="left")
+    step("rules")
+    signs = _signs(reader, targets)
     fitted = Bundle(
         expected_cost=expected_cost,
         outliers=fitted_outliers,
@@ -132,7 +138,7 @@ def train(
         },
     )
     step("threshold")
-    scored = score_tables(fitted, tables, known=signs).claims
+    scored = pl.concat(each.claims for each, _ in scored_chunks(reader, fitted, targets, company=signs))
     pivot = _pivot(scored["place"], review_share)
     known = learn(reader, scored, fitted.weights)
     bundle = replace(fitted, pivot=pivot, entity_pivots=dict(known.pivots), entities=known)
@@ -162,6 +168,17 @@ def _claims(reader: Reader, since: date | None, until: date | None) -> tuple[Cla
     day = "cast(coalesce(ngay_ra, ngay_vao) as date)"
     dates = reader.pl(f"select ma_cskcb, ma_lk, {day} as day from encounter where {where}", bounds)
     return tables, dates
+
+
+def _signs(reader: Reader, targets: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
+    """By rule id the signs of every rule on `targets`, found a part at a time as a run finds them."""
+    found = {rule_id: [rows] for rule_id, rows in in_company(reader, targets).items()}
+    alone = [rule for rule in rules() if rule.id not in found]
+    found |= {rule.id: [] for rule in alone}
+    for tables, part, _ in with_history(reader, targets):
+        for rule_id, rows in find(tables, alone).items():
+            found[rule_id].append(rows.join(part.select(CLAIM), on=CLAIM, how="semi"))
+    return {rule_id: pl.concat(rows) for rule_id, rows in found.items()}
 
 
 def _without_blanks(matrix: pl.DataFrame, blanks: pl.DataFrame, needs: Iterable[str]) -> pl.DataFrame:

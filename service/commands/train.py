@@ -70,6 +70,7 @@ def train_model(
         "features": ("Tính đặc trưng", "Computing features"),
         "measure": ("Đo trên các tháng cuối", "Measuring on the last months"),
         "fit": ("Học mức bình thường", "Learning what is normal"),
+        "rules": ("Chạy các quy tắc", "Running the rules"),
         "threshold": ("Đặt ngưỡng rà soát", "Setting the review threshold"),
     }
     with app.lake.reader() as reader:
