@@ -1,7 +1,8 @@
 """What claims look like in company: rules that need the other patients' claims of the same facility.
 
 A claim's company began before the claim ended and ended at most `COMPANY_DAYS` before it began, so a later claim never
-moves an earlier one's answer. Facilities are read a month at a time, so that memory does not grow with the period.
+moves an earlier one's answer. A facility too large to be read whole is read a month at a time, so that memory does not
+grow with the period.
 """
 
 from __future__ import annotations

@@ -12,10 +12,14 @@ import pytest
 from data.lake import Lake, Reader
 from data.schema import columns
 from data.synthetic import generate
-from models.company import facility_rules
+from detectors.base import rules
+from detectors.rulebook import find
+from models import company, scoring
+from models.company import facility_rules, in_company
 from models.entities import ranking_sql
 from models.replay import replay
-from models.scoring import chain, score_claims
+from models.scoring import BY_PATIENT, chain, score_claims
+from models.train import _signs  # pyright: ignore[reportPrivateUsage] - training must see what a run sees
 from tests.lib.pipeline import Pipeline, load, now, score
 
 KEY = ["ma_cskcb", "ma_lk"]
@@ -90,3 +94,33 @@ def test_a_claim_named_in_company_scores_alone_as_in_the_run(
             alone = score_claims(bundle, reader, claims).claims.select(SCORED)
             assert alone.equals(stored.join(part, on=KEY, how="semi"))
     shutil.rmtree(lake.root)
+
+
+def test_signs_are_the_same_by_facility_by_month_and_all_at_once(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However claims are cut into parts to be read, training and runs find the signs that one reading of all finds."""
+    lake = Lake(tmp_path / "lake", clock=now, memory="1GB")
+    load(lake, *files)
+    with lake.reader() as reader:
+        targets = reader.pl(
+            f"select ma_cskcb, ma_lk, version, patient_id, ngay_vao from claimed_encounter order by {BY_PATIENT}"
+        )
+        expected = {rule_id: rows.sort(pl.all()) for rule_id, rows in find(reader.claim_tables(), rules()).items()}
+        known = [rule.id for rule in facility_rules()]
+        assert sum(expected[rule_id].height > 0 for rule_id in known) >= 3
+        read: list[int] = []
+        by_facility = in_company(reader, targets, progress=lambda done, _: read.append(done))
+        assert read == [targets.height], "all of so small a lake is read at once"
+        assert all(by_facility[rule_id].equals(expected[rule_id]) for rule_id in known)
+        monkeypatch.setattr(company, "CHUNK", 1)  # no facility fits: each is read month by month
+        monkeypatch.setattr(scoring, "CHUNK", 300)
+        read.clear()
+        by_month = in_company(reader, targets, progress=lambda done, _: read.append(done))
+        assert len(read) > targets["ma_cskcb"].n_unique()
+        assert read[-1] == targets.height
+        found = _signs(reader, targets)
+    assert all(by_month[rule_id].equals(expected[rule_id]) for rule_id in known)
+    assert found.keys() == expected.keys()
+    differing = [rule_id for rule_id, rows in found.items() if not rows.sort(pl.all()).equals(expected[rule_id])]
+    assert not differing
