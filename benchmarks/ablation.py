@@ -2,7 +2,8 @@
 
 `python -m benchmarks ablation`. Each seed is a world of its own, learned from for eight months and scored on the rest,
 as in `benchmarks.quality`. Rules and detectors speak once; only the weighing is done again, without the layer. A layer
-whose loss is nothing or below on every world adds nothing.
+whose loss is nothing or below on every world adds nothing. The second table takes all rules out first: what each
+detector is worth for what no rule was written for.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     Weighing = tuple[Bundle, Signals]
 
 BUDGET = 0.02
+WITH_RULES, NO_RULES = "with_rules", "without_any_rule"
 
 
 def _without_rules(context: str) -> Callable[[Weighing], Weighing]:
@@ -101,6 +103,11 @@ def layers() -> Mapping[str, Callable[[Weighing], Weighing]]:
     }
 
 
+def _without_any_rule(weighing: Weighing) -> Weighing:
+    bundle, signals = weighing
+    return bundle, replace(signals, hits=signals.hits.clear())
+
+
 def _places(bundle: Bundle, gathered: Sequence[Gathered], cut: Callable[[Weighing], Weighing] | None) -> pl.DataFrame:
     """Every claim's place, weighed without a layer."""
     import polars as pl
@@ -115,8 +122,8 @@ def _places(bundle: Bundle, gathered: Sequence[Gathered], cut: Callable[[Weighin
     return pl.concat(parts)
 
 
-def of_world(encounters: int, seed: int) -> list[dict[str, Any]]:
-    """Money found at 2 % and average precision of one world, whole and without each layer."""
+def of_world(encounters: int, seed: int) -> dict[str, list[dict[str, Any]]]:
+    """Money found at 2 % and average precision of one world, whole and without each layer, with rules and with none."""
     import numpy as np
     import polars as pl
 
@@ -152,12 +159,22 @@ def of_world(encounters: int, seed: int) -> list[dict[str, Any]]:
         found = measure(layer or "whole", rows["place"].to_numpy(), labelled)
         return {"layer": layer, "money": found.money_found[BUDGET], "precision": found.average_precision}
 
-    return [figures(None, None), *(figures(layer, cut) for layer, cut in layers().items())]
+    def blind(cut: Callable[[Weighing], Weighing]) -> Callable[[Weighing], Weighing]:
+        return lambda weighing: cut(_without_any_rule(weighing))
+
+    every = layers()
+    ruled = {"rules of the patient", "rules in company", "rarity of a sign"}
+    return {
+        WITH_RULES: [figures(None, None), *(figures(layer, cut) for layer, cut in every.items())],
+        NO_RULES: [
+            figures(None, _without_any_rule),
+            *(figures(layer, blind(cut)) for layer, cut in every.items() if layer not in ruled),
+        ],
+    }
 
 
-def measure_layers(encounters: int, seeds: Sequence[int]) -> dict[str, Any]:
-    """What is lost without each layer, world by world and on average, the dearest first."""
-    worlds = [of_world(encounters, seed) for seed in seeds]
+def _lost(worlds: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """What is found whole, and lost without each layer, world by world and on average, the dearest first."""
     whole = [world[0] for world in worlds]
     rows: list[dict[str, Any]] = []
     for place in range(1, len(worlds[0])):
@@ -172,15 +189,23 @@ def measure_layers(encounters: int, seeds: Sequence[int]) -> dict[str, Any]:
                 "average_precision_lost": round(mean(precision), 4),
             }
         )
-    rows.sort(key=lambda row: -row["money_lost_at_2%"])
+    return {
+        "money_found_at_2%": round(mean(one["money"] for one in whole), 4),
+        "average_precision": round(mean(one["precision"] for one in whole), 4),
+        "layers": sorted(rows, key=lambda row: -row["money_lost_at_2%"]),
+    }
+
+
+def measure_layers(encounters: int, seeds: Sequence[int]) -> dict[str, Any]:
+    """Both tables."""
+    worlds = [of_world(encounters, seed) for seed in seeds]
+    lost = {setting: _lost([world[setting] for world in worlds]) for setting in (WITH_RULES, NO_RULES)}
     return {
         "benchmark": "ablation",
         "encounters": encounters,
         "seeds": list(seeds),
-        "money_found_at_2%": round(mean(one["money"] for one in whole), 4),
-        "average_precision": round(mean(one["precision"] for one in whole), 4),
-        **{f"lost without {row['layer']}": row["money_lost_at_2%"] for row in rows},
-        "layers": rows,
+        **{f"lost without {row['layer']}": row["money_lost_at_2%"] for row in lost[WITH_RULES]["layers"]},
+        **lost,
     }
 
 

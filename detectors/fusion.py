@@ -37,10 +37,10 @@ class Weights:
     deny: float = 0.9
     warn: float = 0.5
     info: float = 0.1
-    excess: float = 0.35  # times the excess's strength
-    finding: float = 0.35  # times the finding's strength
+    excess: float = 0.3  # times the excess's strength
+    finding: float = 0.5  # times the finding's strength
     base: float = 0.003  # share of the bill that adds to a claim's place: what no signal names grows with the bill
-    outlier: float = 0.002  # the same for a wholly strange shape
+    outlier: float = 0.02  # the same for a wholly strange shape
     certainty: float = 0.25  # power of the likelihood that a place is damped by: of equal money the surer comes first
     learned: Mapping[str, float] = field(default_factory=dict[str, float])  # by rule id, from assessors' outcomes
 

@@ -97,6 +97,9 @@ _ENCOUNTER: dict[str, Name] = {
     "injection_share": Name("tỷ lệ thuốc tiêm, truyền", "share of injected drugs", "share"),
     "stay_hours": Name("số giờ từ lúc vào đến lúc ra", "hours from arrival to discharge", "hour"),
     "stay_nights": Name("số đêm nằm viện", "nights of stay", "day"),
+    "active_care_days": Name(
+        "số ngày có xét nghiệm, thủ thuật hoặc thuốc tiêm", "days with tests, procedures or injections", "day"
+    ),
     "declared_days_beyond_nights": Name("số ngày điều trị trừ số đêm", "declared days minus nights", "day"),
     "bed_days": Name("số ngày giường", "bed days", "day"),
     "bed_days_beyond_nights": Name("số ngày giường trừ số đêm", "bed days minus nights", "day"),

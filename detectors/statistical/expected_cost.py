@@ -4,7 +4,8 @@ For each cost group two models are learned: the mean (Poisson loss, which suits 
 95th percentile (quantile loss on the log scale). A row's strangeness is how far it lies above its own 95th percentile,
 turned into a tail probability by a frozen reference; its money is what lies above that percentile. Length of stay is
 left out of the bed model on purpose: a padded stay must not explain its own bed days. What was done in it does explain
-them: a stay is long for its care, not for its diagnosis alone.
+them, and on how many days tests, procedures or injections were: a stay is long for its care, not for its diagnosis
+alone. Drugs are dear for the days they were ordered for.
 
 A claim without any line has no cost groups: its whole bill is expected instead, the covered total or, where only that
 is stated, the fund's part. No claim is judged both ways, so no dong is counted twice.
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
 
 
 STAY: tuple[str, ...] = ("stay_nights",)
-CARE: tuple[str, ...] = ("cost_surgery", "distinct_drugs", "distinct_services", "lines_imaging")
-"""How much was done, in measures that days alone do not raise."""
+CARE: tuple[str, ...] = ("cost_surgery", "distinct_drugs", "distinct_services", "lines_imaging", "active_care_days")
+"""How much was done, in measures that days of bed, board and tablets do not raise."""
+
+ORDERED: tuple[str, ...] = ("written_days",)
+"""For how many days drugs were ordered: rules judge whether that many are lawful; they cost what so many days cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,13 @@ COST_GROUPS: tuple[CostGroup, ...] = (
         label_en="imaging and functional tests",
     ),
     CostGroup(
-        name="drug", column="cost_drug", nhom=(4, 5, 6), scheme="OVER_DRUG_POLY", label_vi="thuốc", label_en="drugs"
+        name="drug",
+        column="cost_drug",
+        nhom=(4, 5, 6),
+        scheme="OVER_DRUG_POLY",
+        label_vi="thuốc",
+        label_en="drugs",
+        knows=(*STAY, *ORDERED),
     ),
     CostGroup(
         name="procedure",

@@ -1,4 +1,4 @@
-"""How long the patient stayed and how many bed days were billed for it."""
+"""How long the patient stayed, how many bed days were billed for it, and on how many days he was treated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ import narwhals as nw
 
 from data.schema import ENCOUNTER_KEY
 from features.base import feature
-from features.expressions import Frame, amount, for_every_encounter, in_group, minutes_between, nights, total
+from features.expressions import (
+    Frame,
+    amount,
+    distinct,
+    for_every_encounter,
+    in_group,
+    minutes_between,
+    nights,
+    total,
+)
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
@@ -54,3 +63,36 @@ def bed_days(tables: ClaimTables) -> Frame:
             bed_days_beyond_nights=nw.col("beds") - nw.col("nights"),
         )
     )
+
+
+@feature(
+    level="encounter",
+    needs=(
+        "drug_line.duong_dung",
+        "drug_line.ngay_yl",
+        "service_line.ma_nhom",
+        "service_line.ngay_yl",
+    ),
+)
+def active_care_days(tables: ClaimTables) -> Frame:
+    """Different days with a test, image, procedure, blood or a drug by injection or infusion, from 0; never null.
+
+    Days that only beds, examinations and swallowed drugs fill are not among them: those a padded stay is made of.
+    Source: XML2 DUONG_DUNG 2.xx, XML3 MA_NHOM, and NGAY_TH_YL, else NGAY_YL, of both.
+    """
+    done = nw.coalesce(nw.col("ngay_th_yl"), nw.col("ngay_yl")).dt.truncate("1d")
+    active = {
+        "drug_line": nw.col("duong_dung").str.strip_chars().str.starts_with("2."),
+        "service_line": in_group("lab", "imaging", "blood", "surgery", "ratio_service"),
+    }
+    days = nw.concat(
+        [
+            getattr(tables, table).filter(condition).select(*ENCOUNTER_KEY, date=done)
+            for table, condition in active.items()
+        ],
+        how="vertical",
+    )
+    counted = (
+        days.filter(~nw.col("date").is_null()).group_by(*ENCOUNTER_KEY).agg(active_care_days=distinct(nw.col("date")))
+    )
+    return for_every_encounter(tables, counted, zero=("active_care_days",))

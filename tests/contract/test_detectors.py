@@ -192,6 +192,8 @@ def costs() -> pl.DataFrame:
             "distinct_drugs": 2.0,
             "distinct_services": 3.0,
             "lines_imaging": 1.0,
+            "active_care_days": 1.0,
+            "written_days": 7.0,
             LINES: 6.0,
         }
     )

@@ -146,7 +146,7 @@ def encounter_features(claims: Claims) -> dict[Key, Values]:
             _costs(encounter, mine + done)
             | _counts(mine, done)
             | _quantities(mine, done)
-            | _stay(encounter, done)
+            | _stay(encounter, mine, done)
             | _timing(encounter, mine, done)
             | _person(encounter)
             | _people(mine + done)
@@ -228,12 +228,16 @@ def _quantities(drugs: list[Row], services: list[Row]) -> Values:
     }
 
 
-def _stay(encounter: Row, services: list[Row]) -> Values:
+def _stay(encounter: Row, drugs: list[Row], services: list[Row]) -> Values:
     length, slept = minutes(encounter["ngay_vao"], encounter["ngay_ra"]), nights(encounter)
     beds = [line for line in services if heading(line) == "bed"]
     billed = summed(line["so_luong"] for line in beds)
     declared = encounter["so_ngay_dtri"]
+    active = [line for line in services if heading(line) in ("lab", "imaging", "blood", "surgery", "ratio_service")]
+    active += [line for line in drugs if (line["duong_dung"] or "").strip().startswith("2.")]
+    moments = [line["ngay_th_yl"] or line["ngay_yl"] for line in active]
     return {
+        "active_care_days": len({moment.date() for moment in moments if moment}),
         "stay_hours": None if length is None else length / 60,
         "stay_nights": slept,
         "declared_days_beyond_nights": None if slept is None or declared is None else declared - slept,

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from detectors.base import DetectorState
-from detectors.statistical.expected_cost import CATEGORIES, GROUPS, LINES, NUMBERS, STAY, ExpectedCost
+from detectors.statistical.expected_cost import CATEGORIES, GROUPS, LINES, NUMBERS, ExpectedCost
 
 DEAR = "f0"
 
@@ -33,7 +33,14 @@ def matrix(rows: int, *, lines: bool, seed: int = 4) -> pl.DataFrame:
         schema_overrides={"doctor": pl.String},
     )
     missing = [
-        name for name in (*CATEGORIES, *NUMBERS, *STAY, *(g.column for g in GROUPS)) if name not in frame.columns
+        name
+        for name in (
+            *CATEGORIES,
+            *NUMBERS,
+            *dict.fromkeys(name for g in GROUPS for name in g.knows),
+            *(g.column for g in GROUPS),
+        )
+        if name not in frame.columns
     ]
     frame = frame.with_columns(
         pl.lit(None, dtype=pl.String if n in CATEGORIES else pl.Float64).alias(n) for n in missing
