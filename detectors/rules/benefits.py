@@ -39,24 +39,43 @@ COMMUNE_CODE, COMMUNE_SINCE = "1.2", datetime.fromisoformat("2025-07-01")
         "service_line.muc_huong",
     ),
     parameters={"map": BASE_BY_DIGIT, "pct_salary": PCT_SALARY},
-    known_gaps=(
+    known_gaps_vi=(
+        "Bỏ qua: tổng chi phí dưới 15% lương cơ sở, tuyến xã (mã đối tượng 1.2 từ 07/2025, lưu tại trạm, cơ sở mà "
+        "danh mục ghi là cấp xã), có ngày miễn cùng chi trả, hai thẻ trong một đợt, vết thương tái phát, giảm mức "
+        "hưởng vì trái tuyến (quy tắc không hỏi vì sao mức hưởng thấp). Cơ sở để trống NGAY_MIEN_CCT của người được "
+        "miễn trông như áp sai mức hưởng."
+    ),
+    known_gaps_en=(
         "Passed over: totals under 15% of the base salary, commune level (access code 1.2 from 07/2025, stays at a "
-        "station, facilities the catalogue calls commune), a date of co-payment exemption, two cards in one encounter, "
-        "recurrent war wounds, off-route reductions (the rule never asks why a benefit is low). A facility that leaves "
-        "NGAY_MIEN_CCT blank for an exempt patient looks like a wrong benefit."
+        "station, facilities the catalogue calls commune), a date of co-payment exemption, two cards in one "
+        "encounter, recurrent war wounds, off-route reductions (the rule never asks why a benefit is low). A facility "
+        "that leaves NGAY_MIEN_CCT blank for an exempt patient looks like a wrong benefit."
     ),
     examples=(
         hit(
+            "thẻ mức hưởng 4, thanh toán 100%",
             "100% on a card of class 4",
             visit(),
             service(price=TEST_PRICE * 5, muc_huong=100),
             amount=TEST_PRICE * 5 * 0.2,
         ),
-        clear("80% on a card of class 4", visit(), service(price=TEST_PRICE * 5)),
-        clear("100% because the total is under 15% of the base salary", visit(), service(muc_huong=100)),
-        clear("exempt from co-payment", visit(ngay_mien_cct="20250101"), service(price=TEST_PRICE * 5, muc_huong=100)),
-        clear("card of class 2", visit(card_class="HN2"), drug(quantity=900, muc_huong=100)),
-        not_evaluable("no card class", visit(card_class=None), service(price=TEST_PRICE * 5, muc_huong=100)),
+        clear("thẻ mức hưởng 4, thanh toán 80%", "80% on a card of class 4", visit(), service(price=TEST_PRICE * 5)),
+        clear(
+            "100% vì tổng chi phí dưới 15% lương cơ sở",
+            "100% because the total is under 15% of the base salary",
+            visit(),
+            service(muc_huong=100),
+        ),
+        clear(
+            "được miễn cùng chi trả",
+            "exempt from co-payment",
+            visit(ngay_mien_cct="20250101"),
+            service(price=TEST_PRICE * 5, muc_huong=100),
+        ),
+        clear("thẻ mức hưởng 2", "card of class 2", visit(card_class="HN2"), drug(quantity=900, muc_huong=100)),
+        not_evaluable(
+            "thiếu ký hiệu thẻ", "no card class", visit(card_class=None), service(price=TEST_PRICE * 5, muc_huong=100)
+        ),
     ),
 )
 def benefit_above_card(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -97,11 +116,18 @@ def benefit_above_card(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="QĐ 3276/QĐ-BYT 2025; TT12/2026 Đ10 k1 k",
     needs=("encounter.ma_doituong_kcb",),
     parameters={"codes": ("9",)},
-    known_gaps="Withdrawn requests (code 8) never reach the rules: intake takes them out of the current claims.",
+    known_gaps_vi="Đề nghị đã rút (mã 8) không đến quy tắc: khâu tiếp nhận đã loại khỏi hồ sơ hiện hành.",
+    known_gaps_en="Withdrawn requests (code 8) never reach the rules: intake takes them out of the current claims.",
     examples=(
-        hit("code 9 with fund money", visit(ma_doituong_kcb="9"), service(), amount=TEST_PRICE * 0.8),
-        clear("code 9 without fund money", visit(ma_doituong_kcb="9"), service(muc_huong=0)),
-        not_evaluable("no access code", visit(ma_doituong_kcb=None), service()),
+        hit(
+            "mã 9 mà có tiền quỹ",
+            "code 9 with fund money",
+            visit(ma_doituong_kcb="9"),
+            service(),
+            amount=TEST_PRICE * 0.8,
+        ),
+        clear("mã 9, không có tiền quỹ", "code 9 without fund money", visit(ma_doituong_kcb="9"), service(muc_huong=0)),
+        not_evaluable("thiếu mã đối tượng đến khám", "no access code", visit(ma_doituong_kcb=None), service()),
     ),
 )
 def fund_money_without_insurance(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -124,12 +150,19 @@ def fund_money_without_insurance(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="L-BHYT Đ22; ND188 Đ35 k2 i",
     needs=("drug_line.muc_huong", "service_line.muc_huong", "drug_line.t_bncct", "service_line.t_bncct"),
     parameters={"tol_vnd": 1},
-    known_gaps="The money goes back to the patient, so the amount at risk for the fund is 0.",
+    known_gaps_vi="Tiền này trả lại người bệnh, nên số tiền có dấu hiệu của quỹ bằng 0.",
+    known_gaps_en="The money goes back to the patient, so the amount at risk for the fund is 0.",
     examples=(
-        hit("co-payment beside 100%", visit(), service(muc_huong=100, t_bncct=20_000), amount=0),
-        clear("no co-payment at 100%", visit(), service(muc_huong=100)),
-        clear("co-payment at 80%", visit(), drug()),
-        not_evaluable("no benefit on a line", visit(), service(muc_huong=None)),
+        hit(
+            "hưởng 100% vẫn có cùng chi trả",
+            "co-payment beside 100%",
+            visit(),
+            service(muc_huong=100, t_bncct=20_000),
+            amount=0,
+        ),
+        clear("hưởng 100%, không cùng chi trả", "no co-payment at 100%", visit(), service(muc_huong=100)),
+        clear("hưởng 80%, có cùng chi trả", "co-payment at 80%", visit(), drug()),
+        not_evaluable("dòng thiếu mức hưởng", "no benefit on a line", visit(), service(muc_huong=None)),
     ),
 )
 def copay_from_full_benefit(tables: ClaimTables) -> nw.LazyFrame[Any]:

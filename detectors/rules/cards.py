@@ -29,27 +29,44 @@ NEWBORN_DAYS = 28
     legal_basis="L-BHYT Đ16; ND188 Đ37-38; TT12/2026 Đ10 k1 a",
     needs=("encounter.gt_the_tu", "encounter.gt_the_den", "encounter.ngay_vao"),
     parameters={"grace_days": 0, "max_cards": MAX_CARDS, "newborn_days": NEWBORN_DAYS},
-    known_gaps=(
-        "Passed over: newborns under 28 days (temporary card), a card that becomes "
-        "valid during the stay, dates that are "
-        "not 8 digits, more than 4 cards. A renewal still in process looks the same as an expired card."
+    known_gaps_vi=(
+        "Bỏ qua: trẻ sơ sinh dưới 28 ngày (thẻ tạm), thẻ bắt đầu có hạn trong đợt điều trị, ngày không đủ 8 chữ số, "
+        "hơn 4 thẻ. Thẻ đang làm thủ tục gia hạn trông như thẻ hết hạn."
+    ),
+    known_gaps_en=(
+        "Passed over: newborns under 28 days (temporary card), a card that becomes valid during the stay, dates that "
+        "are not 8 digits, more than 4 cards. A renewal still in process looks the same as an expired card."
     ),
     examples=(
         hit(
+            "thẻ hết hạn hôm trước",
             "card ended the day before",
             visit(gt_the_tu="20240101", gt_the_den="20250309"),
             exam(),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("last day of the card", visit(gt_the_den="20250310"), exam()),
+        clear("ngày cuối của thẻ", "last day of the card", visit(gt_the_den="20250310"), exam()),
         clear(
+            "thẻ thứ hai còn hạn ngày đó",
             "the second of two cards covers the day",
             visit(gt_the_tu="20240101;20250101", gt_the_den="20241231;20251231"),
             exam(),
         ),
-        clear("stay that crosses the expiry", stay(days=5, gt_the_den="20250312"), exam()),
-        clear("newborn before the card is printed", visit(ngay_sinh="2025-03-09", gt_the_tu="20250312"), exam()),
-        not_evaluable("no validity on the claim", visit(gt_the_tu=None, gt_the_den=None), exam()),
+        clear(
+            "đợt nội trú kéo qua ngày thẻ hết hạn",
+            "stay that crosses the expiry",
+            stay(days=5, gt_the_den="20250312"),
+            exam(),
+        ),
+        clear(
+            "trẻ sơ sinh chưa có thẻ",
+            "newborn before the card is printed",
+            visit(ngay_sinh="2025-03-09", gt_the_tu="20250312"),
+            exam(),
+        ),
+        not_evaluable(
+            "hồ sơ không ghi hạn thẻ", "no validity on the claim", visit(gt_the_tu=None, gt_the_den=None), exam()
+        ),
     ),
 )
 def visit_outside_card(tables: ClaimTables) -> nw.LazyFrame[Any]:

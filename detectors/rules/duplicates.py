@@ -92,15 +92,22 @@ def _items(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT12/2026 Đ10 k1 k; ND90 Đ86",
     needs=("drug_line.ngay_yl", "service_line.ngay_yl", "drug_line.so_luong", "service_line.so_luong"),
     parameters={"exempt": REPEATED, "two_sided": PAIRED},
-    known_gaps=(
-        "Passed over: repeated glucose and blood gas, services on paired organs "
-        "(the side is often not coded), two lots "
-        "of one dispense (another tender, registration, price or quantity), inpatient drugs without an execution time "
-        "(doses of one day). An old and a new code of one service are not recognised as the same. An export fault that "
-        "repeats lines at many facilities of one vendor looks the same: check the vendor before the facility."
+    known_gaps_vi=(
+        "Bỏ qua: đường huyết và khí máu lặp lại, dịch vụ ở bộ phận có đôi (thường không ghi bên nào), một lần cấp "
+        "chia hai lô (khác gói thầu, số đăng ký, giá hoặc số lượng), thuốc nội trú không ghi giờ thực hiện (các liều "
+        "trong ngày). Mã cũ và mã mới của một dịch vụ không được nhận ra là một. Lỗi xuất dữ liệu lặp dòng ở nhiều cơ "
+        "sở cùng nhà cung cấp phần mềm trông cũng như vậy: xem phần mềm trước khi xem cơ sở."
+    ),
+    known_gaps_en=(
+        "Passed over: repeated glucose and blood gas, services on paired organs (the side is often not coded), two "
+        "lots of one dispense (another tender, registration, price or quantity), inpatient drugs without an execution "
+        "time (doses of one day). An old and a new code of one service are not recognised as the same. An export "
+        "fault that repeats lines at many facilities of one vendor looks the same: check the vendor before the "
+        "facility."
     ),
     examples=(
         hit(
+            "một xét nghiệm hai lần trong cùng phút",
             "one test twice in the same minute",
             visit(),
             service(**_SAME_MINUTE),
@@ -108,31 +115,35 @@ def _items(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=TEST_PRICE * 0.8,
         ),
         hit(
+            "một thuốc hai lần",
             "one drug twice",
             visit(),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
             amount=20 * PILL_PRICE * 0.8,
         ),
-        clear("the same test later", visit(), service(), service()),
+        clear("cùng xét nghiệm vào lúc sau", "the same test later", visit(), service(), service()),
         clear(
+            "một lần cấp chia hai lô",
             "two lots of one dispense",
             visit(),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None, quantity=12),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None, quantity=8),
         ),
         clear(
+            "hai khớp gối",
             "both knees",
             visit(),
             *(service(ma_nhom=2, ten_dich_vu="Chụp X-quang khớp gối", **_SAME_MINUTE) for _ in range(2)),
         ),
         clear(
+            "các liều trong ngày tại khoa",
             "doses of one day on the ward",
             stay(),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
         ),
-        not_evaluable("no time of order", visit(), service(ngay_yl=None)),
+        not_evaluable("thiếu thời điểm y lệnh", "no time of order", visit(), service(ngay_yl=None)),
     ),
 )
 def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -175,13 +186,17 @@ def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT12/2026 Đ10 k1 h; ND90 Đ88",
     needs=("encounter.patient_id", "encounter.ngay_vao", "drug_line.so_luong", "service_line.so_luong"),
     parameters={"days": DAYS, "jaccard": JACCARD, "min_lines": MIN_LINES, "exempt": CYCLIC},
-    known_gaps=(
-        "Planned cycles (dialysis, chemotherapy, transfusion, rehabilitation) on "
-        "different days are passed over. A copy "
-        "moved to the next month, or to another site of the group, is not seen."
+    known_gaps_vi=(
+        "Bỏ qua đợt có chu kỳ (lọc máu, hóa trị, truyền máu, phục hồi chức năng) vào các ngày khác nhau. Bản chép dời "
+        "sang tháng sau, hoặc sang điểm khác của cùng hệ thống, thì không thấy."
+    ),
+    known_gaps_en=(
+        "Planned cycles (dialysis, chemotherapy, transfusion, rehabilitation) on different days are passed over. A "
+        "copy moved to the next month, or to another site of the group, is not seen."
     ),
     examples=(
         hit(
+            "hôm sau lại đúng năm dòng đó",
             "the same five lines the next day",
             *(
                 row
@@ -195,6 +210,7 @@ def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=(4 * TEST_PRICE + EXAM_PRICE) * 0.8,
         ),
         clear(
+            "lọc máu cách ngày",
             "dialysis every other day",
             *(
                 row
@@ -206,6 +222,7 @@ def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
             ),
         ),
         clear(
+            "lĩnh thuốc sau một tháng",
             "refill a month later",
             *(
                 row
@@ -213,8 +230,17 @@ def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
                 for row in (visit(arrived), *(drug(ma_thuoc=f"40.{n}") for n in range(4)))
             ),
         ),
-        clear("two lines are too few to tell", visit(), exam(), drug(), visit("2025-03-11 08:00"), exam(), drug()),
-        not_evaluable("no patient", visit(patient_id=None), exam()),
+        clear(
+            "hai dòng thì quá ít để kết luận",
+            "two lines are too few to tell",
+            visit(),
+            exam(),
+            drug(),
+            visit("2025-03-11 08:00"),
+            exam(),
+            drug(),
+        ),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), exam()),
     ),
 )
 def duplicate_claim(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 LATER_RATE, FIFTH_RATE, LADDER_END = 30, 10, 5
 MAX_TIMES = 2
-NEXT_FACILITY = "An examination at another facility the same day is a new examination and is not judged."
+NEXT_FACILITY_VI = "Lần khám ở cơ sở khác trong cùng ngày là lần khám mới, không xét."
+NEXT_FACILITY_EN = "An examination at another facility the same day is a new examination and is not judged."
 
 
 def _exams(tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
@@ -51,16 +52,27 @@ def _exams(tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
     legal_basis="TT35/2016 Đ4b",
     needs=("service_line.ma_nhom", "service_line.ngay_yl", "service_line.tyle_tt_dv"),
     parameters={"rate": LATER_RATE},
-    known_gaps=(
-        "Counted within one day: each day of an outpatient course has a first examination. The dearest ratio counts as "
-        f"the first, whatever the order of times. {NEXT_FACILITY}"
+    known_gaps_vi=(
+        "Tính trong một ngày: mỗi ngày của đợt ngoại trú có một lần khám đầu. Lần có tỷ lệ cao nhất được coi là lần "
+        f"đầu, bất kể thứ tự thời gian. {NEXT_FACILITY_VI}"
+    ),
+    known_gaps_en=(
+        "Counted within one day: each day of an outpatient course has a first examination. The dearest ratio counts "
+        f"as the first, whatever the order of times. {NEXT_FACILITY_EN}"
     ),
     examples=(
-        hit("two examinations at 100%", visit(), exam(), exam(ma_khoa="K20"), amount=EXAM_PRICE * 0.8 * 0.7),
-        clear("second examination at 30%", visit(), exam(), exam(ratio=30)),
-        clear("second typed first", visit(), exam(ratio=30), exam()),
-        clear("two days of a course", visit(), exam(), exam(ngay_yl="2025-03-11 08:00")),
-        not_evaluable("no ratio", visit(), exam(), exam(tyle_tt_dv=None, t_bhtt=40_000)),
+        hit(
+            "hai lần khám tính 100%",
+            "two examinations at 100%",
+            visit(),
+            exam(),
+            exam(ma_khoa="K20"),
+            amount=EXAM_PRICE * 0.8 * 0.7,
+        ),
+        clear("lần khám thứ hai tính 30%", "second examination at 30%", visit(), exam(), exam(ratio=30)),
+        clear("lần thứ hai được nhập trước", "second typed first", visit(), exam(ratio=30), exam()),
+        clear("hai ngày của một đợt", "two days of a course", visit(), exam(), exam(ngay_yl="2025-03-11 08:00")),
+        not_evaluable("thiếu tỷ lệ thanh toán", "no ratio", visit(), exam(), exam(tyle_tt_dv=None, t_bhtt=40_000)),
     ),
 )
 def later_examinations(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -95,9 +107,11 @@ def later_examinations(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT35/2016 Đ4b",
     needs=("service_line.ma_nhom", "service_line.don_gia_bh", "service_line.thanh_tien_bh"),
     parameters={"times": MAX_TIMES, "tol_vnd": 1},
-    known_gaps=f"Counted within one day of an encounter. {NEXT_FACILITY}",
+    known_gaps_vi=f"Tính trong một ngày của đợt. {NEXT_FACILITY_VI}",
+    known_gaps_en=f"Counted within one day of an encounter. {NEXT_FACILITY_EN}",
     examples=(
         hit(
+            "ba lần khám tính đủ",
             "three examinations in full",
             visit(),
             exam(),
@@ -105,11 +119,22 @@ def later_examinations(tables: ClaimTables) -> nw.LazyFrame[Any]:
             exam(),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("one in full, three at 30%", visit(), exam(), exam(ratio=30), exam(ratio=30), exam(ratio=30)),
         clear(
-            "an examination on each of three days", stay(), *(exam(ngay_yl=f"2025-03-1{d} 09:00") for d in (0, 1, 2))
+            "một lần tính đủ, ba lần 30%",
+            "one in full, three at 30%",
+            visit(),
+            exam(),
+            exam(ratio=30),
+            exam(ratio=30),
+            exam(ratio=30),
         ),
-        not_evaluable("no price", visit(), exam(), exam(don_gia_bh=None, thanh_tien_bh=50_000)),
+        clear(
+            "ba ngày, mỗi ngày một lần khám",
+            "an examination on each of three days",
+            stay(),
+            *(exam(ngay_yl=f"2025-03-1{d} 09:00") for d in (0, 1, 2)),
+        ),
+        not_evaluable("thiếu đơn giá", "no price", visit(), exam(), exam(don_gia_bh=None, thanh_tien_bh=50_000)),
     ),
 )
 def examination_total(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -147,17 +172,26 @@ def examination_total(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="QĐ 130 TYLE_TT_DV; TT35/2016 Đ4b",
     needs=("service_line.ma_nhom", "service_line.ngay_yl", "service_line.tyle_tt_dv"),
     parameters={"ladder": (100, 30, 30, 30, FIFTH_RATE, 0)},
-    known_gaps=f"Counted within one day, dearest ratio first. {NEXT_FACILITY}",
+    known_gaps_vi=f"Tính trong một ngày, xếp tỷ lệ cao trước. {NEXT_FACILITY_VI}",
+    known_gaps_en=f"Counted within one day, dearest ratio first. {NEXT_FACILITY_EN}",
     examples=(
         hit(
+            "lần khám thứ năm tính 30%",
             "fifth examination at 30%",
             visit(),
             exam(),
             *(exam(ratio=30) for _ in range(4)),
             amount=EXAM_PRICE * 0.3 * 0.8 * 20 / 30,
         ),
-        clear("fifth examination at 10%", visit(), exam(), *(exam(ratio=30) for _ in range(3)), exam(ratio=10)),
-        not_evaluable("no ratio", visit(), exam(tyle_tt_dv=None, t_bhtt=40_000)),
+        clear(
+            "lần khám thứ năm tính 10%",
+            "fifth examination at 10%",
+            visit(),
+            exam(),
+            *(exam(ratio=30) for _ in range(3)),
+            exam(ratio=10),
+        ),
+        not_evaluable("thiếu tỷ lệ thanh toán", "no ratio", visit(), exam(tyle_tt_dv=None, t_bhtt=40_000)),
     ),
 )
 def fifth_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -196,9 +230,11 @@ def fifth_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT35/2016 Đ4b (same-day return)",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_loai_kcb", "service_line.tyle_tt_dv"),
     parameters={"rate": LATER_RATE},
-    known_gaps=f"Both claims must be outpatient and carry a paid examination that day. {NEXT_FACILITY}",
+    known_gaps_vi=f"Cả hai hồ sơ phải là ngoại trú và có công khám được thanh toán ngày đó. {NEXT_FACILITY_VI}",
+    known_gaps_en=f"Both claims must be outpatient and carry a paid examination that day. {NEXT_FACILITY_EN}",
     examples=(
         hit(
+            "chiều cùng ngày quay lại",
             "back the same afternoon",
             visit("2025-03-10 08:00"),
             exam(),
@@ -206,11 +242,27 @@ def fifth_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
             exam(),
             amount=EXAM_PRICE * 0.8 * 0.7,
         ),
-        clear("second at 30%", visit("2025-03-10 08:00"), exam(), visit("2025-03-10 14:00"), exam(ratio=30)),
-        clear("polyclinic, then hospital", visit(), exam(), visit("2025-03-10 14:00", ma_cskcb="01002"), exam()),
-        clear("next day", visit(), exam(), visit("2025-03-11 08:00"), exam()),
-        clear("another patient", visit(), exam(), visit("2025-03-10 14:00", patient_id="P2"), exam()),
-        not_evaluable("no patient", visit(patient_id=None), exam()),
+        clear(
+            "lần hai tính 30%",
+            "second at 30%",
+            visit("2025-03-10 08:00"),
+            exam(),
+            visit("2025-03-10 14:00"),
+            exam(ratio=30),
+        ),
+        clear(
+            "phòng khám đa khoa, sau đó bệnh viện",
+            "polyclinic, then hospital",
+            visit(),
+            exam(),
+            visit("2025-03-10 14:00", ma_cskcb="01002"),
+            exam(),
+        ),
+        clear("ngày hôm sau", "next day", visit(), exam(), visit("2025-03-11 08:00"), exam()),
+        clear(
+            "người bệnh khác", "another patient", visit(), exam(), visit("2025-03-10 14:00", patient_id="P2"), exam()
+        ),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), exam()),
     ),
 )
 def same_day_return(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -247,27 +299,33 @@ def same_day_return(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT35/2016 Đ4b",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "service_line.ma_nhom"),
     parameters={"max": 1},
-    known_gaps=(
+    known_gaps_vi=(
+        "Khám thêm chuyên khoa tính từ 30% trở xuống, trong ngày trước khi có chỉ định nhập viện, là đúng quy định "
+        "nên bỏ qua. Giữ lần khám đắt nhất."
+    ),
+    known_gaps_en=(
         "Further specialties at 30% or less on the day before the admission order are lawful and passed over. The "
         "dearest examination is kept."
     ),
     examples=(
         hit(
+            "tính lại công khám khi đã vào khoa",
             "examination billed again on the ward",
             stay(),
             exam(),
             exam(ngay_yl="2025-03-11 09:00"),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("one examination", stay(), exam()),
+        clear("một công khám", "one examination", stay(), exam()),
         clear(
+            "khám hai chuyên khoa trước khi nhập viện",
             "two specialties before admission",
             stay(ngay_vao_noi_tru="2025-03-10 10:00"),
             exam(),
             exam(ratio=30),
         ),
-        clear("outpatient", visit(), exam(), exam()),
-        not_evaluable("no care type", stay(ma_loai_kcb=None), exam()),
+        clear("ngoại trú", "outpatient", visit(), exam(), exam()),
+        not_evaluable("thiếu mã loại KCB", "no care type", stay(ma_loai_kcb=None), exam()),
     ),
 )
 def examinations_in_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:

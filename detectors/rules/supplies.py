@@ -36,27 +36,35 @@ _IMPLANT: dict[str, Any] = {
     legal_basis="TT04/2017 Đ3 k2 b",
     needs=("encounter.card_class", "service_line.ma_nhom", "service_line.ngay_yl", "service_line.t_bhtt"),
     parameters={"months": MONTHS, "no_ceiling_digits": NO_CEILING_DIGITS},
-    known_gaps="A package split in two to stay below the ceiling, and supplies without a package code, are not seen.",
+    known_gaps_vi="Gói tách đôi để nằm dưới trần, và vật tư không ghi mã gói, thì không thấy.",
+    known_gaps_en=(
+        "A package split in two to stay below the ceiling, and supplies without a package code, are not seen."
+    ),
     examples=(
         hit(
+            "gói 150 triệu đồng, hưởng 80%",
             "a package of 150 million at 80%",
             stay(),
             service(price=50_000_000, quantity=3, goi_vtyt="G1", **_IMPLANT),
             amount=150_000_000 * 0.8 - MONTHS * 2_340_000,
         ),
-        clear("below the ceiling", stay(), service(price=50_000_000, goi_vtyt="G1", **_IMPLANT)),
+        clear("dưới trần", "below the ceiling", stay(), service(price=50_000_000, goi_vtyt="G1", **_IMPLANT)),
         clear(
+            "thẻ không áp trần",
             "card without ceilings",
             stay(card_class="CC1"),
             service(price=50_000_000, quantity=3, muc_huong=100, goi_vtyt="G1", **_IMPLANT),
         ),
         clear(
+            "hai kỹ thuật, hai gói",
             "two techniques, two packages",
             stay(),
             service(price=100_000_000, goi_vtyt="G1", **_IMPLANT),
             service(price=100_000_000, goi_vtyt="G2", **_IMPLANT),
         ),
-        not_evaluable("no card class", stay(card_class=None), service(price=1, goi_vtyt="G1", **_IMPLANT)),
+        not_evaluable(
+            "thiếu ký hiệu thẻ", "no card class", stay(card_class=None), service(price=1, goi_vtyt="G1", **_IMPLANT)
+        ),
     ),
 )
 def package_above_ceiling(tables: ClaimTables) -> nw.LazyFrame[Any]:
