@@ -21,14 +21,13 @@ from detectors.expressions import (
     money,
     with_encounter,
 )
+from detectors.facts import facts
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
-TOLERANCE_DAYS = 0.5
-MIN_HOURS = 4
+STAY_DAYS, FEW_HOURS, NO_BED = facts("BED-01"), facts("BED-02"), facts("BED-05")
 STAYS = ("03", "04", "06", "09")
-NO_BED = ("01", "05", "07", "08")
 OBSERVATION_BED = 16
 DIED, TRANSFERRED, WORSE, ON_REQUEST = (5, 8), (2, 5), (3, 4, 6), 4
 
@@ -58,7 +57,6 @@ def _beds(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "encounter.ma_loai_rv",
         "service_line.so_luong",
     ),
-    parameters={"tol_days": TOLERANCE_DAYS},
     known_gaps_vi=(
         "Được cộng thêm một ngày khi tử vong, khi chuyển đến hoặc chuyển đi (mọi tuyến) và khi nặng xin về, dù quy "
         "định chỉ nói chuyển lên hoặc về tuyến. Giường trẻ sơ sinh ghi trên hồ sơ của mẹ trông như kê tăng. Kê tăng "
@@ -129,7 +127,7 @@ def bed_days_beyond_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .with_columns(plain=days_between(start, nw.col("ngay_ra")), more=nw.when(one_more).then(1.0).otherwise(0.0))
         .filter(~outcome.is_null(), ~leaving.is_null())
         .with_columns(limit=nw.max_horizontal(nw.col("plain") + nw.col("more"), nw.lit(1.0)))
-        .filter(nw.col("quantity") > nw.col("limit") + TOLERANCE_DAYS)
+        .filter(nw.col("quantity") > nw.col("limit") + STAY_DAYS.tol_days)
         .select(*ENCOUNTER_KEY, "quantity", "limit")
     )
     found = beds.join(stays, on=list(ENCOUNTER_KEY), how="inner")
@@ -148,7 +146,6 @@ def bed_days_beyond_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The stay lasted {observed} hours (no bed day for {allowed} hours or less).",
     legal_basis="TT35/2016 Đ4c k1 (earlier TT39/2018 Đ6 k1 c-d)",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "encounter.ma_loai_rv"),
-    parameters={"hours": MIN_HOURS},
     known_gaps_vi="Bỏ qua tử vong và chuyển viện trong khoảng giờ đó. Hồ sơ ngoại trú do BED-05 xét.",
     known_gaps_en="Deaths and transfers within the hours are passed over. Outpatient claims are BED-05's.",
     examples=(
@@ -183,9 +180,9 @@ def bed_for_hours(tables: ClaimTables) -> nw.LazyFrame[Any]:
             ~nw.col("e_ket_qua_dtri").is_in(DIED).fill_null(value=False),
         )
         .with_columns(hours=hours)
-        .filter(nw.col("hours") >= 0, nw.col("hours") <= MIN_HOURS)
+        .filter(nw.col("hours") >= 0, nw.col("hours") <= FEW_HOURS.hours)
     )
-    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("hours"), allowed=nw.lit(float(MIN_HOURS)))
+    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("hours"), allowed=nw.lit(float(FEW_HOURS.hours)))
 
 
 @rule(
@@ -199,7 +196,6 @@ def bed_for_hours(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="An outpatient claim has {observed} paid bed days.",
     legal_basis="TT35/2016 Đ4c",
     needs=("encounter.ma_loai_kcb",),
-    parameters={"codes": NO_BED},
     known_gaps_vi="Không xét ở đây: điều trị ban ngày (04), lưu tại trạm y tế (06) và điều trị ngoại trú (02).",
     known_gaps_en="Day treatment (04), stays at a station (06) and outpatient courses (02) are not judged here.",
     examples=(
@@ -211,5 +207,5 @@ def bed_for_hours(tables: ClaimTables) -> nw.LazyFrame[Any]:
 )
 def bed_on_outpatient(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid bed lines of consultations, chronic visits and drug pick-ups."""
-    found = with_encounter(_beds(tables), tables, "ma_loai_kcb").filter(care_type("e_ma_loai_kcb").is_in(NO_BED))
+    found = with_encounter(_beds(tables), tables, "ma_loai_kcb").filter(care_type("e_ma_loai_kcb").is_in(NO_BED.codes))
     return line_hits(found, amount=money("t_bhtt"), observed=money("so_luong"), allowed=nw.lit(0.0))

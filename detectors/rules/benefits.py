@@ -10,12 +10,12 @@ import narwhals as nw
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import TEST_PRICE, drug, service, visit
 from detectors.expressions import LINES, base_salary, care_type, line_hits, lines, money, with_encounter
+from detectors.facts import facts
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
-BASE_BY_DIGIT = {"1": 100, "2": 100, "3": 95, "4": 80, "5": 100}
-PCT_SALARY = 0.15
+BENEFIT, UNINSURED, WHOLE = facts("BEN-01"), facts("BEN-06"), facts("LTH-03")
 COMMUNE_CODE, COMMUNE_SINCE = "1.2", datetime.fromisoformat("2025-07-01")
 
 
@@ -38,7 +38,6 @@ COMMUNE_CODE, COMMUNE_SINCE = "1.2", datetime.fromisoformat("2025-07-01")
         "drug_line.muc_huong",
         "service_line.muc_huong",
     ),
-    parameters={"map": BASE_BY_DIGIT, "pct_salary": PCT_SALARY},
     known_gaps_vi=(
         "Bỏ qua: tổng chi phí dưới 15% lương cơ sở, tuyến xã (mã đối tượng 1.2 từ 07/2025, lưu tại trạm, cơ sở mà "
         "danh mục ghi là cấp xã), có ngày miễn cùng chi trả, hai thẻ trong một đợt, vết thương tái phát, giảm mức "
@@ -82,11 +81,11 @@ def benefit_above_card(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Lines paid at more than the card's benefit digit gives, where nothing known lifts the benefit."""
     digit = nw.col("card_class").str.slice(2, 1)
     base = nw.lit(None, dtype=nw.Float64)
-    for value, percent in BASE_BY_DIGIT.items():
+    for value, percent in BENEFIT.map.items():
         base = nw.when(digit == value).then(nw.lit(float(percent))).otherwise(base)
     arrived = nw.col("ngay_vao")
     lifted = nw.any_horizontal(
-        money("t_tongchi_bh") < PCT_SALARY * base_salary(arrived),
+        money("t_tongchi_bh") < BENEFIT.pct_salary * base_salary(arrived),
         (nw.col("ma_doituong_kcb").str.strip_chars() == COMMUNE_CODE) & (arrived >= nw.lit(COMMUNE_SINCE)),
         care_type() == "06",
         nw.col("facility_kind") == "commune",
@@ -115,7 +114,6 @@ def benefit_above_card(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Access code 9 (insurance not used) but the fund pays {amount} VND.",
     legal_basis="QĐ 3276/QĐ-BYT 2025; TT12/2026 Đ10 k1 k",
     needs=("encounter.ma_doituong_kcb",),
-    parameters={"codes": ("9",)},
     known_gaps_vi="Đề nghị đã rút (mã 8) không đến quy tắc: khâu tiếp nhận đã loại khỏi hồ sơ hiện hành.",
     known_gaps_en="Withdrawn requests (code 8) never reach the rules: intake takes them out of the current claims.",
     examples=(
@@ -133,7 +131,7 @@ def benefit_above_card(tables: ClaimTables) -> nw.LazyFrame[Any]:
 def fund_money_without_insurance(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Lines paid by the fund in encounters whose access code says the patient does not use insurance."""
     found = with_encounter(lines(tables, LINES, "t_bhtt"), tables, "ma_doituong_kcb").filter(
-        nw.col("e_ma_doituong_kcb").str.strip_chars() == "9", money("t_bhtt") > 0
+        nw.col("e_ma_doituong_kcb").str.strip_chars().is_in(UNINSURED.codes), money("t_bhtt") > 0
     )
     return line_hits(found, amount=money("t_bhtt"), observed=money("t_bhtt"), allowed=nw.lit(0.0))
 
@@ -149,7 +147,6 @@ def fund_money_without_insurance(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The line's benefit is 100% yet the patient paid {observed} VND of co-payment (to be refunded).",
     legal_basis="L-BHYT Đ22; ND188 Đ35 k2 i",
     needs=("drug_line.muc_huong", "service_line.muc_huong", "drug_line.t_bncct", "service_line.t_bncct"),
-    parameters={"tol_vnd": 1},
     known_gaps_vi="Tiền này trả lại người bệnh, nên số tiền có dấu hiệu của quỹ bằng 0.",
     known_gaps_en="The money goes back to the patient, so the amount at risk for the fund is 0.",
     examples=(
@@ -168,6 +165,6 @@ def fund_money_without_insurance(tables: ClaimTables) -> nw.LazyFrame[Any]:
 def copay_from_full_benefit(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Lines at 100% that still show a co-payment."""
     found = lines(tables, LINES, "muc_huong", "t_bncct", "t_bhtt").filter(
-        money("muc_huong") == 100, money("t_bncct") > 1
+        money("muc_huong") == 100, money("t_bncct") > WHOLE.tol_vnd
     )
     return line_hits(found, amount=nw.lit(0.0), observed=money("t_bncct"), allowed=nw.lit(0.0))

@@ -19,16 +19,14 @@ from detectors.expressions import (
     money,
     with_encounter,
 )
+from detectors.facts import facts
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
-QUANTITY_TOLERANCE = 1.1
-LEAD_DAYS = 5
-MAX_DAYS = 90
+DOSE, SUPPLY, PROGRAMME = facts("DRG-01"), facts("DRG-03"), facts("DRG-39")
 REFILLED = ("01", "05", "07", "08")
 NOT_AN_INGREDIENT = ("", "00.0000")
-PROGRAMME_SOURCES = (2, 3, 4)
 _EPOCH = datetime.fromisoformat("2000-01-01")
 
 
@@ -77,7 +75,6 @@ def _doses(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed} units dispensed, the written dose needs {allowed}.",
     legal_basis="TT37/2024 Đ8 k3; ND90 Đ86",
     needs=("encounter.ma_loai_kcb", "drug_line.lieu_dung", "drug_line.so_luong"),
-    parameters={"tol": QUANTITY_TOLERANCE},
     known_gaps_vi=(
         "Chỉ xét liều ghi theo mẫu quy định, cùng đơn vị với đơn vị cấp; lời văn khác, và liều tính bằng mg hoặc ml "
         "của thuốc đóng chai, thì bỏ qua. Trừ thuốc viên, mỗi liều làm tròn lên một đơn vị, vì ống đã mở không giữ "
@@ -142,7 +139,7 @@ def quantity_above_dose(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .with_columns(dose=nw.when(tablet).then(nw.col("dose")).otherwise(nw.col("dose").ceil()))
         .with_columns(need=nw.max_horizontal(nw.col("dose") * nw.col("times"), nw.col("stated")) * nw.col("days"))
         # The small step back keeps 1.1 x 20 from being rounded up to 23 by the last bit of a float.
-        .filter(nw.col("need") > 0, money("so_luong") > (nw.col("need") * QUANTITY_TOLERANCE - 1e-6).ceil())
+        .filter(nw.col("need") > 0, money("so_luong") > (nw.col("need") * DOSE.tol - 1e-6).ceil())
     )
     share = (money("so_luong") - nw.col("need")) / money("so_luong")
     return line_hits(found, amount=share * money("t_bhtt"), observed=money("so_luong"), allowed=nw.col("need"))
@@ -165,7 +162,6 @@ def quantity_above_dose(tables: ClaimTables) -> nw.LazyFrame[Any]:
     ),
     legal_basis="ND90 Đ84-85; TT12/2026 Đ10 k1 h",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_loai_kcb", "drug_line.lieu_dung"),
-    parameters={"lead_days": LEAD_DAYS, "max_days": MAX_DAYS},
     known_gaps_vi=(
         "Lĩnh sớm từng ít không được cộng dồn: so với đợt cấp kết thúc muộn nhất, không so tồn thuốc. Bỏ qua: lượng "
         "mỗi ngày cao hơn lần trước (tăng liều), đường dùng khác, liều không theo mẫu quy định, thuốc ra viện. Mất "
@@ -242,7 +238,7 @@ def refill_while_supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
             route=nw.col("duong_dung").fill_null("").str.strip_chars(),
         )
         .join(_doses(tables).select("lieu_dung", "days"), on="lieu_dung", how="inner")
-        .filter(~nw.col("ingredient").is_in(NOT_AN_INGREDIENT), nw.col("days") > 0, nw.col("days") <= MAX_DAYS)
+        .filter(~nw.col("ingredient").is_in(NOT_AN_INGREDIENT), nw.col("days") > 0, nw.col("days") <= SUPPLY.max_days)
     )
     dispense = [*ENCOUNTER_KEY, "ingredient", "route"]
     course = ["e_patient_id", "ingredient", "route"]
@@ -267,7 +263,7 @@ def refill_while_supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .with_columns(remaining=nw.min_horizontal(nw.col("left_until") - nw.col("start"), nw.col("days")))
         .filter(
             ~nw.col("left_until").is_null(),
-            nw.col("left_until") - nw.col("start") > LEAD_DAYS,
+            nw.col("left_until") - nw.col("start") > SUPPLY.lead_days,
             nw.col("daily") <= nw.col("daily_before") * 1.05,
         )
         .select(*dispense, "remaining", supply=nw.col("days"))
@@ -277,7 +273,7 @@ def refill_while_supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
         found,
         amount=nw.col("remaining") / nw.col("supply") * money("t_bhtt"),
         observed=nw.col("remaining"),
-        allowed=nw.lit(float(LEAD_DAYS)),
+        allowed=nw.lit(float(SUPPLY.lead_days)),
     )
 
 
@@ -292,7 +288,6 @@ def refill_while_supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The drug names another payer (code {observed}) yet the fund pays {amount} VND.",
     legal_basis="L-BHYT Đ23; ND90 Đ88",
     needs=("drug_line.nguon_ctra",),
-    parameters={"sources": PROGRAMME_SOURCES},
     known_gaps_vi=(
         "Chuẩn 4210 không ghi nguồn chi trả của thuốc: hồ sơ đó không đánh giá được. Thuốc mua từ cả hai nguồn thì "
         "không tách."
@@ -321,6 +316,6 @@ def refill_while_supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
 def programme_drug_paid(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Drug lines whose payer is a project, a programme or another source, and on which the fund pays all the same."""
     found = lines(tables, DRUGS, "nguon_ctra", "t_bhtt").filter(
-        nw.col("nguon_ctra").is_in(PROGRAMME_SOURCES), money("t_bhtt") > 0
+        nw.col("nguon_ctra").is_in(PROGRAMME.sources), money("t_bhtt") > 0
     )
     return line_hits(found, amount=money("t_bhtt"), observed=nw.col("nguon_ctra"), allowed=nw.lit(1.0))

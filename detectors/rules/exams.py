@@ -23,12 +23,13 @@ from detectors.expressions import (
     money,
     with_encounter,
 )
+from detectors.facts import facts
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
-LATER_RATE, FIFTH_RATE, LADDER_END = 30, 10, 5
-MAX_TIMES = 2
+LATER, TOTAL, FIFTH = facts("EXAM-01"), facts("EXAM-02"), facts("EXAM-03")
+RETURN, WARD = facts("EXAM-04"), facts("EXAM-06")
 NEXT_FACILITY_VI = "Lần khám ở cơ sở khác trong cùng ngày là lần khám mới, không xét."
 NEXT_FACILITY_EN = "An examination at another facility the same day is a new examination and is not judged."
 
@@ -51,7 +52,6 @@ def _exams(tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
     reason_en="A later examination of the day is charged at {observed}% of the price (at most {allowed}%).",
     legal_basis="TT35/2016 Đ4b",
     needs=("service_line.ma_nhom", "service_line.ngay_yl", "service_line.tyle_tt_dv"),
-    parameters={"rate": LATER_RATE},
     known_gaps_vi=(
         "Tính trong một ngày: mỗi ngày của đợt ngoại trú có một lần khám đầu. Lần có tỷ lệ cao nhất được coi là lần "
         f"đầu, bất kể thứ tự thời gian. {NEXT_FACILITY_VI}"
@@ -84,14 +84,14 @@ def later_examinations(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .with_columns(
             rank=nw.col("ma_lk").cum_count().over(*ENCOUNTER_KEY, "date", order_by=["cheaper", "ngay_yl", "row_no"])
         )
-        .filter(nw.col("rank") > 1, nw.col("rank") < LADDER_END, nw.col("tyle_tt_dv") > LATER_RATE)
+        .filter(nw.col("rank") > 1, nw.col("rank") <= LATER.last, nw.col("tyle_tt_dv") > LATER.rate)
     )
     ratio = money("tyle_tt_dv")
     return line_hits(
         found,
-        amount=(ratio - LATER_RATE) / ratio * money("t_bhtt"),
+        amount=(ratio - LATER.rate) / ratio * money("t_bhtt"),
         observed=ratio,
-        allowed=nw.lit(float(LATER_RATE)),
+        allowed=nw.lit(float(LATER.rate)),
     )
 
 
@@ -106,7 +106,6 @@ def later_examinations(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Examination fees of a day are {observed} VND, at most {allowed} VND (twice the dearest price).",
     legal_basis="TT35/2016 Đ4b",
     needs=("service_line.ma_nhom", "service_line.don_gia_bh", "service_line.thanh_tien_bh"),
-    parameters={"times": MAX_TIMES, "tol_vnd": 1},
     known_gaps_vi=f"Tính trong một ngày của đợt. {NEXT_FACILITY_VI}",
     known_gaps_en=f"Counted within one day of an encounter. {NEXT_FACILITY_EN}",
     examples=(
@@ -150,8 +149,8 @@ def examination_total(tables: ClaimTables) -> nw.LazyFrame[Any]:
         )
         .group_by(*ENCOUNTER_KEY, "date")
         .agg(nw.col("covered").sum(), nw.col("price").max(), nw.col("fund").sum())
-        .with_columns(limit=nw.col("price") * MAX_TIMES)
-        .filter(nw.col("covered") > nw.col("limit") + 1)
+        .with_columns(limit=nw.col("price") * TOTAL.times)
+        .filter(nw.col("covered") > nw.col("limit") + TOTAL.tol_vnd)
         .with_columns(excess=(nw.col("covered") - nw.col("limit")) / nw.col("covered") * nw.col("fund"))
         .group_by(*ENCOUNTER_KEY)
         .agg(nw.col("excess").sum(), nw.col("covered").sum(), nw.col("limit").sum())
@@ -171,7 +170,6 @@ def examination_total(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="An examination from the fifth of the day on is charged at {observed}% (at most {allowed}%).",
     legal_basis="QĐ 130 TYLE_TT_DV; TT35/2016 Đ4b",
     needs=("service_line.ma_nhom", "service_line.ngay_yl", "service_line.tyle_tt_dv"),
-    parameters={"ladder": (100, 30, 30, 30, FIFTH_RATE, 0)},
     known_gaps_vi=f"Tính trong một ngày, xếp tỷ lệ cao trước. {NEXT_FACILITY_VI}",
     known_gaps_en=f"Counted within one day, dearest ratio first. {NEXT_FACILITY_EN}",
     examples=(
@@ -204,9 +202,9 @@ def fifth_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
             rank=nw.col("ma_lk").cum_count().over(*ENCOUNTER_KEY, "date", order_by=["cheaper", "ngay_yl", "row_no"])
         )
         .with_columns(
-            limit=nw.when(nw.col("rank") == LADDER_END).then(nw.lit(float(FIFTH_RATE))).otherwise(nw.lit(0.0))
+            limit=nw.when(nw.col("rank") == FIFTH.fifth).then(nw.lit(float(FIFTH.rate))).otherwise(nw.lit(0.0))
         )
-        .filter(nw.col("rank") >= LADDER_END, money("tyle_tt_dv") > nw.col("limit"))
+        .filter(nw.col("rank") >= FIFTH.fifth, money("tyle_tt_dv") > nw.col("limit"))
     )
     ratio = money("tyle_tt_dv")
     return line_hits(
@@ -229,7 +227,6 @@ def fifth_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
     ),
     legal_basis="TT35/2016 Đ4b (same-day return)",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_loai_kcb", "service_line.tyle_tt_dv"),
-    parameters={"rate": LATER_RATE},
     known_gaps_vi=f"Cả hai hồ sơ phải là ngoại trú và có công khám được thanh toán ngày đó. {NEXT_FACILITY_VI}",
     known_gaps_en=f"Both claims must be outpatient and carry a paid examination that day. {NEXT_FACILITY_EN}",
     examples=(
@@ -281,9 +278,9 @@ def same_day_return(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = examined.filter(money("tyle_tt_dv") == 100).join(returns, on=list(ENCOUNTER_KEY), how="semi")
     return line_hits(
         found,
-        amount=(100 - LATER_RATE) / 100 * money("t_bhtt"),
+        amount=(100 - RETURN.rate) / 100 * money("t_bhtt"),
         observed=money("tyle_tt_dv"),
-        allowed=nw.lit(float(LATER_RATE)),
+        allowed=nw.lit(float(RETURN.rate)),
     )
 
 
@@ -298,7 +295,6 @@ def same_day_return(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The stay has a paid examination number {observed} ({allowed} allowed).",
     legal_basis="TT35/2016 Đ4b",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "service_line.ma_nhom"),
-    parameters={"max": 1},
     known_gaps_vi=(
         "Khám thêm chuyên khoa tính từ 30% trở xuống, trong ngày trước khi có chỉ định nhập viện, là đúng quy định "
         "nên bỏ qua. Giữ lần khám đắt nhất."
@@ -331,12 +327,12 @@ def same_day_return(tables: ClaimTables) -> nw.LazyFrame[Any]:
 def examinations_in_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid examinations of an inpatient stay beyond its dearest one."""
     before_ward = admission("e_") >= nw.col("ngay_yl")
-    lawful = ((money("tyle_tt_dv") <= LATER_RATE) & before_ward).fill_null(value=False)
+    lawful = ((money("tyle_tt_dv") <= WARD.rate) & before_ward).fill_null(value=False)
     found = (
         with_encounter(_exams(tables), tables, "ma_loai_kcb", "ngay_vao", "ngay_vao_noi_tru")
         .filter(care_type("e_ma_loai_kcb") == "03", ~lawful)
         .with_columns(cheaper=-money("t_bhtt"))
         .with_columns(rank=nw.col("ma_lk").cum_count().over(*ENCOUNTER_KEY, order_by=["cheaper", "ngay_yl", "row_no"]))
-        .filter(nw.col("rank") > 1)
+        .filter(nw.col("rank") > WARD.max)
     )
-    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("rank"), allowed=nw.lit(1.0))
+    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("rank"), allowed=nw.lit(float(WARD.max)))

@@ -27,13 +27,12 @@ from detectors.expressions import (
     named,
     with_encounter,
 )
+from detectors.facts import facts
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
-GRACE_MIN = 60
-ORDER_GRACE_MIN = 10
-LATE_FAMILIES = "nuoi cay|vi khuan|giai phau|mo benh hoc|te bao hoc|sinh hoc phan tu|pcr"
+DRUG_ORDER, SERVICE_DONE, BEFORE_ORDER = facts("TIME-01"), facts("TIME-02"), facts("TIME-03")
 STAY_GAPS_VI = (
     "Bỏ qua đợt ra viện trước khi vào viện (dữ liệu lỗi). Thời điểm ghi đúng nửa đêm chỉ so theo ngày. Y lệnh miệng "
     "nhập sau trông cũng như vậy."
@@ -67,7 +66,6 @@ def _minutes_outside(moment: str) -> nw.Expr:
     reason_en="The drug was ordered {observed} minutes outside the stay ({allowed} allowed).",
     legal_basis="TT12/2026 Đ10 k1 k; ND90 Đ86",
     needs=("encounter.ngay_vao", "encounter.ngay_ra", "drug_line.ngay_yl"),
-    parameters={"grace_min": GRACE_MIN},
     known_gaps_vi=f"Thuốc mang về của ngày ra viện được kê vào giờ nào cũng đúng. {STAY_GAPS_VI}",
     known_gaps_en=f"Take-home drugs of the day of leaving are allowed at any hour. {STAY_GAPS_EN}",
     examples=(
@@ -103,9 +101,11 @@ def drug_outside_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
             money("t_bhtt") > 0,
         )
         .with_columns(outside=_minutes_outside("ngay_yl"))
-        .filter(nw.col("outside") > GRACE_MIN)
+        .filter(nw.col("outside") > DRUG_ORDER.grace_min)
     )
-    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("outside"), allowed=nw.lit(float(GRACE_MIN)))
+    return line_hits(
+        found, amount=money("t_bhtt"), observed=nw.col("outside"), allowed=nw.lit(float(DRUG_ORDER.grace_min))
+    )
 
 
 @rule(
@@ -119,7 +119,6 @@ def drug_outside_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The service was done {observed} minutes outside the stay ({allowed} allowed).",
     legal_basis="TT12/2026 Đ10 k1 k; ND90 Đ86",
     needs=("encounter.ngay_vao", "encounter.ngay_ra", "service_line.ngay_yl"),
-    parameters={"grace_min": GRACE_MIN, "late_families": LATE_FAMILIES},
     known_gaps_vi=(
         "Nuôi cấy, giải phẫu bệnh và xét nghiệm gửi nơi khác xét theo giờ y lệnh, không theo giờ thực hiện; giường và "
         f"vật tư xét theo ngày; vận chuyển đi cùng người bệnh nên không xét. {STAY_GAPS_VI}"
@@ -156,7 +155,7 @@ def service_outside_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid services, beds and supplies more than the grace before arrival or after leaving."""
     group = nw.col("ma_nhom")
     sent_out = nw.col("ma_dich_vu").fill_null("").str.contains(".K.", literal=True)
-    late = group.is_in(TESTS) & (sent_out | named("ten_dich_vu", LATE_FAMILIES))
+    late = group.is_in(TESTS) & (sent_out | named("ten_dich_vu", SERVICE_DONE.late_families))
     done = nw.when(late).then(nw.col("ngay_yl")).otherwise(carried_out())
     columns = ("ma_nhom", "ma_dich_vu", "ten_dich_vu", "ngay_yl", "ngay_th_yl", "t_bhtt")
     by_day = group.is_in([*BEDS, *SUPPLIES])
@@ -166,9 +165,11 @@ def service_outside_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .with_columns(done=done)
         .with_columns(done=nw.when(by_day).then(day(nw.col("done"))).otherwise(nw.col("done")))
         .with_columns(outside=_minutes_outside("done"))
-        .filter(nw.col("outside") > GRACE_MIN)
+        .filter(nw.col("outside") > SERVICE_DONE.grace_min)
     )
-    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("outside"), allowed=nw.lit(float(GRACE_MIN)))
+    return line_hits(
+        found, amount=money("t_bhtt"), observed=nw.col("outside"), allowed=nw.lit(float(SERVICE_DONE.grace_min))
+    )
 
 
 @rule(
@@ -182,7 +183,6 @@ def service_outside_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Done {observed} minutes before it was ordered ({allowed} allowed).",
     legal_basis="TT12/2026 Đ10 k1 k",
     needs=("encounter.ma_doituong_kcb", "drug_line.ngay_yl", "service_line.ngay_yl"),
-    parameters={"grace_min": ORDER_GRACE_MIN},
     known_gaps_vi=(
         "Bỏ qua cấp cứu (mã đối tượng 2), giường, vật tư và vận chuyển, vì thời điểm của chúng không phải là thời "
         "điểm y lệnh, và thời điểm không ghi giờ. Thời điểm thực hiện để trống thì không xét: trường này không bắt "
@@ -228,9 +228,11 @@ def done_before_order(tables: ClaimTables) -> nw.LazyFrame[Any]:
             money("t_bhtt") > 0,
         )
         .with_columns(early=minutes_between(nw.col("ngay_th_yl"), nw.col("ngay_yl")))
-        .filter(nw.col("early") > ORDER_GRACE_MIN)
+        .filter(nw.col("early") > BEFORE_ORDER.grace_min)
     )
-    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("early"), allowed=nw.lit(float(ORDER_GRACE_MIN)))
+    return line_hits(
+        found, amount=money("t_bhtt"), observed=nw.col("early"), allowed=nw.lit(float(BEFORE_ORDER.grace_min))
+    )
 
 
 @rule(
@@ -244,7 +246,6 @@ def done_before_order(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The result is {observed} minutes older than the execution.",
     legal_basis="TT12/2026 Đ10 k1 k",
     needs=("service_line.ngay_yl",),
-    parameters={},
     known_gaps_vi=(
         "Thời điểm thực hiện hoặc kết quả để trống thì không xét: cả hai không bắt buộc. Giường và khám không có kết "
         "quả; kết quả ghi đúng nửa đêm cùng ngày là ngày không có giờ."

@@ -11,22 +11,21 @@ from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import EXAM_PRICE, TEST_PRICE, drug, exam, service, visit
 from detectors.expressions import (
     DRUGS,
-    EXAM,
     LINES,
     SERVICES,
-    SURGERY,
-    TESTS,
     encounter_hits,
     line_hits,
     line_sum,
     lines,
     money,
 )
+from detectors.facts import facts
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
-TOLERANCE = 1.0
+COVERED, FUND, SERVICE_AMOUNT = facts("TOT-01"), facts("TOT-02"), facts("TOT-03")
+DRUG_AMOUNT, BENEFIT, QUANTITY = facts("TOT-04"), facts("TOT-05"), facts("TOT-08")
 FORMULA_GAP_VI = "Không xét hồ sơ theo chuẩn 4210: tỷ lệ ở đó định nghĩa khác và mỗi phần mềm xuất một kiểu."
 FORMULA_GAP_EN = "Claims of the 4210 format are not judged: its ratio is defined otherwise and exporters differ."
 
@@ -42,7 +41,6 @@ FORMULA_GAP_EN = "Claims of the 4210 format are not judged: its ratio is defined
     reason_en="T_TONGCHI_BH says {observed} VND, the lines add up to {allowed} VND.",
     legal_basis="TT12/2026 Đ9 k2 c, Đ10 k1 k",
     needs=("encounter.t_tongchi_bh", "drug_line.thanh_tien_bh", "service_line.thanh_tien_bh"),
-    parameters={"tol_vnd": TOLERANCE},
     known_gaps_vi=(
         f"{FORMULA_GAP_VI} Đợt không có dòng nào thì bỏ qua: bảng chi tiết chưa gửi. Số tiền là phần vượt, theo tỷ lệ "
         "quỹ chi của chính đợt đó."
@@ -71,7 +69,7 @@ def header_covered_total(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = (
         tables.encounter.filter(nw.col("standard") == "130")
         .join(line_sum(tables, "thanh_tien_bh"), on=list(ENCOUNTER_KEY), how="inner")
-        .filter((money("t_tongchi_bh") - nw.col("total")).abs() > TOLERANCE)
+        .filter((money("t_tongchi_bh") - nw.col("total")).abs() > COVERED.tol_vnd)
     )
     fund_share = nw.when(money("t_tongchi_bh") > 0).then(money("t_bhtt") / money("t_tongchi_bh")).otherwise(nw.lit(0.0))
     excess = (money("t_tongchi_bh") - nw.col("total")) * fund_share
@@ -89,7 +87,6 @@ def header_covered_total(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="T_BHTT says {observed} VND, the lines add up to {allowed} VND.",
     legal_basis="TT12/2026 Đ9 k2 c, Đ10 k1 k",
     needs=("encounter.t_bhtt", "encounter.t_nguonkhac", "drug_line.t_bhtt", "service_line.t_bhtt"),
-    parameters={"tol_vnd": TOLERANCE},
     known_gaps_vi="Bỏ qua đợt có nguồn khác: khi đó đẳng thức in trong chuẩn có thể khác các dòng.",
     known_gaps_en=(
         "Encounters with other sources are passed over: there the printed identity may differ from the lines."
@@ -117,7 +114,7 @@ def header_fund_amount(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = (
         tables.encounter.filter(money("t_nguonkhac") == 0)
         .join(line_sum(tables, "t_bhtt"), on=list(ENCOUNTER_KEY), how="inner")
-        .filter((money("t_bhtt") - nw.col("total")).abs() > TOLERANCE)
+        .filter((money("t_bhtt") - nw.col("total")).abs() > FUND.tol_vnd)
     )
     return encounter_hits(
         found, amount=money("t_bhtt") - nw.col("total"), observed=money("t_bhtt"), allowed=nw.col("total")
@@ -141,7 +138,6 @@ def header_fund_amount(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "service_line.tyle_tt_bh",
         "service_line.thanh_tien_bh",
     ),
-    parameters={"tol_vnd": TOLERANCE},
     known_gaps_vi=f"{FORMULA_GAP_VI} Bỏ qua dòng có trần thanh toán (T_TRANTT).",
     known_gaps_en=f"{FORMULA_GAP_EN} Lines with a ceiling (T_TRANTT) are passed over.",
     examples=(
@@ -172,7 +168,7 @@ def service_amount_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .filter(
             nw.col("standard") == "130",
             money("t_trantt").fill_null(0.0) == 0,
-            (money("thanh_tien_bh") - nw.col("expected")).abs() > TOLERANCE,
+            (money("thanh_tien_bh") - nw.col("expected")).abs() > SERVICE_AMOUNT.tol_vnd,
         )
     )
     return _formula_hits(found)
@@ -189,7 +185,6 @@ def service_amount_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="THANH_TIEN_BH says {observed} VND, quantity, price and ratio give {allowed} VND.",
     legal_basis="TT12/2026 Đ10 k1 k",
     needs=("drug_line.so_luong", "drug_line.don_gia", "drug_line.tyle_tt_bh", "drug_line.thanh_tien_bh"),
-    parameters={"tol_vnd": TOLERANCE},
     known_gaps_vi=FORMULA_GAP_VI,
     known_gaps_en=FORMULA_GAP_EN,
     examples=(
@@ -209,7 +204,7 @@ def drug_amount_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = (
         lines(tables, DRUGS, "so_luong", "don_gia", "tyle_tt_bh", "thanh_tien_bh", "muc_huong", "t_bhtt", "standard")
         .with_columns(expected=money("so_luong") * money("don_gia") * money("tyle_tt_bh") / 100)
-        .filter(nw.col("standard") == "130", (money("thanh_tien_bh") - nw.col("expected")).abs() > TOLERANCE)
+        .filter(nw.col("standard") == "130", (money("thanh_tien_bh") - nw.col("expected")).abs() > DRUG_AMOUNT.tol_vnd)
     )
     return _formula_hits(found)
 
@@ -225,7 +220,6 @@ def drug_amount_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The fund pays {observed} VND, the line's benefit gives {allowed} VND.",
     legal_basis="L-BHYT Đ22; TT12/2026 Đ10 k1 b",
     needs=tuple(f"{table}.{field}" for table in LINES for field in ("thanh_tien_bh", "muc_huong", "t_bhtt")),
-    parameters={"tol_vnd": TOLERANCE},
     known_gaps_vi="Tiền quỹ thấp hơn công thức thì không nêu: nguồn khác có thể đã trả.",
     known_gaps_en="A fund amount below the formula is not raised: other sources may have paid.",
     examples=(
@@ -245,7 +239,7 @@ def fund_above_benefit(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = (
         lines(tables, LINES, "thanh_tien_bh", "muc_huong", "t_bhtt")
         .with_columns(due=money("thanh_tien_bh") * money("muc_huong") / 100)
-        .filter(money("t_bhtt") > nw.col("due") + TOLERANCE)
+        .filter(money("t_bhtt") > nw.col("due") + BENEFIT.tol_vnd)
     )
     return line_hits(found, amount=money("t_bhtt") - nw.col("due"), observed=money("t_bhtt"), allowed=nw.col("due"))
 
@@ -261,7 +255,6 @@ def fund_above_benefit(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="A line is paid with the quantity {observed}.",
     legal_basis="TT12/2026 Đ10 k1 k",
     needs=("drug_line.so_luong", "service_line.so_luong"),
-    parameters={"whole_groups": (*TESTS, SURGERY, EXAM)},
     known_gaps_vi="Số lẻ chỉ xét ở xét nghiệm, chẩn đoán hình ảnh, phẫu thuật và khám; thuốc và giường có thể là nửa.",
     known_gaps_en=(
         "Fractions are judged only for tests, imaging, surgery and examinations; drugs and beds may be halves."
@@ -282,7 +275,7 @@ def fund_above_benefit(tables: ClaimTables) -> nw.LazyFrame[Any]:
 )
 def odd_quantity(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid lines with a quantity of zero or less, or with a part of something that only comes whole."""
-    whole = nw.col("ma_nhom").is_in([*TESTS, SURGERY, EXAM]) & (nw.col("line_table") == "service_line")
+    whole = nw.col("ma_nhom").is_in(QUANTITY.whole_groups) & (nw.col("line_table") == "service_line")
     quantity = money("so_luong")
     found = lines(tables, LINES, "ma_nhom", "so_luong", "t_bhtt").filter(
         money("t_bhtt") > 0, (quantity <= 0) | (whole & (quantity != quantity.floor()))
