@@ -279,7 +279,7 @@ def bed_beyond_its_interval(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Surgical bed price after day 10",
     reason_vi="Giá giường ngoại khoa tính đến ngày thứ {observed} sau mổ (được tính đến ngày {allowed}).",
     reason_en="The surgical bed price is charged up to day {observed} after the operation (owed up to day {allowed}).",
-    legal_basis="TT35/2016 Đ4c (earlier TT39/2018 Đ6 k3)",
+    legal_basis="TT35/2016 Đ4c (trước đây TT39/2018 Đ6 k3)",
     needs=("service_line.ma_nhom", "service_line.so_luong", "service_line.ngay_yl"),
     known_gaps_vi=(
         f"{_BY_NAME_VI} {_ESTIMATE_VI} Tính từ ca mổ cuối (nhóm 8) của hồ sơ; không tính ngày ra viện. Hồ sơ không có "
@@ -363,7 +363,7 @@ def surgical_bed_after_ten_days(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en=(
         "{observed} intensive care bed days without any ventilation, oxygen, vasopressor, monitoring or infusion."
     ),
-    legal_basis="TT35/2016 Đ4c (earlier TT39/2018 Đ6 k5)",
+    legal_basis="TT35/2016 Đ4c (trước đây TT39/2018 Đ6 k5)",
     needs=("service_line.ma_nhom", "service_line.ngay_yl", "drug_line.ngay_yl"),
     known_gaps_vi=(
         f"{_BY_NAME_VI} {_ESTIMATE_VI} Dòng giường được nêu khi không ngày nào của dòng có chăm sóc tích cực: chỉ cần "

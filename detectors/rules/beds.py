@@ -144,7 +144,7 @@ def bed_days_beyond_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Bed billed for 4 hours or less",
     reason_vi="Nằm viện {observed} giờ (từ {allowed} giờ trở xuống không tính ngày giường).",
     reason_en="The stay lasted {observed} hours (no bed day for {allowed} hours or less).",
-    legal_basis="TT35/2016 Đ4c k1 (earlier TT39/2018 Đ6 k1 c-d)",
+    legal_basis="TT35/2016 Đ4c k1 (trước đây TT39/2018 Đ6 k1 c-d)",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "encounter.ma_loai_rv"),
     known_gaps_vi="Bỏ qua tử vong và chuyển viện trong khoảng giờ đó. Hồ sơ ngoại trú do BED-05 xét.",
     known_gaps_en="Deaths and transfers within the hours are passed over. Outpatient claims are BED-05's.",

@@ -64,7 +64,7 @@ def _above(tables: ClaimTables, judged: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     title_en="Benefit not following the access code",
     reason_vi="Mức hưởng {observed}% cao hơn mức {allowed}% của mã đối tượng tự đến; phần chênh {amount} đồng.",
     reason_en="Benefit {observed}% is above the {allowed}% left by the access code; the difference is {amount} VND.",
-    legal_basis="ND188 Đ19; L-BHYT Đ22; QĐ 3276/QĐ-BYT 2025 (unverified)",
+    legal_basis="ND188 Đ19; L-BHYT Đ22; QĐ 3276/QĐ-BYT 2025 (chưa kiểm chứng)",
     needs=(
         "encounter.ma_doituong_kcb",
         "encounter.ma_loai_kcb",

@@ -46,7 +46,7 @@ def _eyes(count: int) -> tuple[Row, ...]:
     title_en="One operation far oftener in a day than the facility has it",
     reason_vi="Ca thứ {observed} trong ngày của cùng một phẫu thuật; nhịp thường lệ của cơ sở: {allowed}; {amount}.",
     reason_en="Number {observed} of one operation that day; by the facility's own usual pace {allowed}; {amount}.",
-    legal_basis="ND90 Đ95 (unverified)",
+    legal_basis="ND90 Đ95 (chưa kiểm chứng)",
     context="facility",
     needs=("service_line.ma_dich_vu",),
     known_gaps_vi=(

@@ -36,7 +36,7 @@ def _part(column: str, position: int) -> nw.Expr:
     title_en="Cost after expiry beyond the 15-day allowance",
     reason_vi="Y lệnh sau ngày thẻ hết hạn {observed} ngày (được tính thêm tối đa {allowed} ngày).",
     reason_en="Ordered {observed} days after the card ended (at most {allowed} days more are covered).",
-    legal_basis="ND188 Đ50 k4 (unverified)",
+    legal_basis="ND188 Đ50 k4 (chưa kiểm chứng)",
     needs=(
         "encounter.gt_the_tu",
         "encounter.gt_the_den",
@@ -133,7 +133,7 @@ def _day_number(text: nw.Expr) -> nw.Expr:
     title_en="Card code with wrong structure",
     reason_vi="Ba ký tự đầu của mã thẻ không phải là hai chữ cái mã đối tượng và một chữ số quyền lợi từ 1 đến 5.",
     reason_en="The card does not begin with two letters of the object group and a benefit digit from 1 to 5.",
-    legal_basis="TT12/2026 Đ10 k1 a; QĐ 1351/QĐ-BHXH 2015 (unverified)",
+    legal_basis="TT12/2026 Đ10 k1 a; QĐ 1351/QĐ-BHXH 2015 (chưa kiểm chứng)",
     needs=("encounter.card_class",),
     known_gaps_vi=(
         "Chỉ xét ba ký tự đầu của thẻ thứ nhất: số thẻ lưu dạng giả danh, dạng của số do khâu tiếp nhận kiểm tra. Thẻ "
@@ -167,7 +167,7 @@ def odd_card(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Child card used after 72 months",
     reason_vi="Thẻ trẻ em dùng ngày {observed}, sau ngày cuối {allowed} (đủ 72 tháng, hoặc 30/9 của năm đó).",
     reason_en="A child's card is used on {observed}, after its last day {allowed} (72 months, or 30 September).",
-    legal_basis="L-BHYT Đ16 k3 (unverified); ND90 Đ90",
+    legal_basis="L-BHYT Đ16 k3 (chưa kiểm chứng); ND90 Đ90",
     needs=("encounter.card_class", "encounter.ngay_sinh", "encounter.ngay_vao"),
     known_gaps_vi=(
         "Ngày ghi dạng yyyymmdd. Cả tháng mà trẻ đủ 72 tháng đều được tính là còn hạn; chỉ biết năm sinh thì tính cả "

@@ -64,7 +64,7 @@ def _course(start: str, *, patient: str | None = "P1", shift: int = 0, pills: in
     title_en="A record that equals another patient's line by line and minute by minute",
     reason_vi="Trùng mọi dòng, số tiền, từng phút với hồ sơ của người bệnh khác {observed} ngày trước; {amount}.",
     reason_en="Equals another patient's record of {observed} days before in every line, price and minute; {amount}.",
-    legal_basis="TT12/2026 Đ11; ND90 Đ85 (unverified)",
+    legal_basis="TT12/2026 Đ11; ND90 Đ85 (chưa kiểm chứng)",
     context="facility",
     needs=("encounter.patient_id", "service_line.ngay_yl"),
     known_gaps_vi=(

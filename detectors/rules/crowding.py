@@ -132,7 +132,7 @@ def _full_ward(patients: int) -> tuple[Row, ...]:
     title_en="Census above planned beds",
     reason_vi="Khi vào khoa đã là người thứ {observed}, trong khi mức giường tính đủ giá là {allowed}; {amount}.",
     reason_en="On admission the department had {observed} patients where {allowed} are paid in full; {amount}.",
-    legal_basis="TT35/2016 Đ4c; ND188 Đ22; TT39/2018 Đ6 k16 (unverified)",
+    legal_basis="TT35/2016 Đ4c; ND188 Đ22; TT39/2018 Đ6 k16 (chưa kiểm chứng)",
     context="facility",
     needs=("service_line.ma_nhom", "service_line.ma_khoa"),
     catalogues=("beds",),

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 # --- The rows
 
 _KNEE: dict[str, Any] = {"ma_benh_chinh": "M17.1"}
-_ITEM = "TT20/2022 Annex I item"
+_ITEM = "TT20/2022 PL I mục"
 _LABEL = "TT37/2024 Đ8 k3"
 _ORAL: dict[str, Any] = {"duong_dung": "1.01"}
 _INJECTED: dict[str, Any] = {"duong_dung": "2.10"}
@@ -196,7 +196,7 @@ CONDITIONS_TOLD: tuple[Told, ...] = (
         id="DRG-24",
         vi="Cao quả bơ - đậu nành, Ngưu nhĩ phong - La liễu ngoài điều kiện",
         en="Avocado-soya or Ngưu nhĩ phong outside its condition",
-        law="TT05/2015 items 53, 103; CV266 TH51, TH52 (S.004.369)",
+        law="TT05/2015 mục 53, 103; CV266 TH51, TH52 (S.004.369)",
         drug="Cao toàn phần không xà phòng hóa quả bơ, đậu nành",
         wrong={"ma_benh_chinh": "M54.5"},
         right=_KNEE,
@@ -284,7 +284,7 @@ CONDITIONS_TOLD: tuple[Told, ...] = (
         severity="warn",
         vi="Thuốc ức chế bơm proton không đúng chỉ định",
         en="Proton pump inhibitor without an indication",
-        law=f"{_ITEM}s 682-685; CV266 TH72 (S.004.369)",
+        law=f"{_ITEM} 682-685; CV266 TH72 (S.004.369)",
         drug="Omeprazol 20mg",
         wrong={"ma_benh_chinh": "J02.9"},
         right={"ma_benh_chinh": "K21.0"},
@@ -389,7 +389,7 @@ _HALF: dict[str, Any] = {**_PEPTIDE, "tyle_tt_bh": 50}
     title_en="Peptide outside its condition or above 50%",
     reason_vi="Peptid không đúng bệnh được thanh toán, hoặc tính {observed}% (tối đa {allowed}%); dư {amount} đồng.",
     reason_en="Peptide outside its diseases, or charged at {observed}% (at most {allowed}%); {amount} VND too much.",
-    legal_basis="TT20/2022 Annex I item 940; CV266 TH01 (S.004.369)",
+    legal_basis="TT20/2022 PL I mục 940; CV266 TH01 (S.004.369)",
     needs=("encounter.ma_benh_chinh", "drug_line.ten_thuoc", "drug_line.tyle_tt_bh"),
     known_gaps_vi=(
         f"{BY_NAME_VI} Đột quỵ được tính, không hỏi đã bao lâu. Z98 được tính cho mọi ca mổ, vì mã không cho biết mổ "
@@ -453,7 +453,7 @@ _ENZYME: dict[str, Any] = {"ten_thuoc": "Alphachymotrypsin 4,2mg"}
     title_en="Alphachymotrypsin outside oedema after surgery, trauma or burns",
     reason_vi="Không có chấn thương, bỏng hay phẫu thuật trong {allowed} ngày; quỹ chi {amount} đồng.",
     reason_en="No injury, burn or operation within {allowed} days; the fund pays {amount} VND.",
-    legal_basis="TT20/2022 Annex I item 84; CV266 TH32 (S.004.369)",
+    legal_basis="TT20/2022 PL I mục 84; CV266 TH32 (S.004.369)",
     needs=("encounter.ma_benh_chinh", "drug_line.ten_thuoc", "service_line.ma_nhom"),
     known_gaps_vi=(
         f"{BY_NAME_VI} Ca mổ nhận biết theo nhóm chi phí hoặc tên, chỉ trong các hồ sơ có tại đây: ca mổ thanh toán ở "
@@ -527,7 +527,7 @@ _ZOLEDRONIC: dict[str, Any] = {"ten_thuoc": "Acid zoledronic 4mg/100ml", "duong_
     title_en="Zoledronic acid outside its disease or hospital class",
     reason_vi="Không di căn xương tại bệnh viện hạng đặc biệt, I, II, không loãng xương; quỹ chi {amount} đồng.",
     reason_en="No bone metastasis at a hospital of class special to II, no osteoporosis; the fund pays {amount} VND.",
-    legal_basis="TT20/2022 Annex I item 93; CV266 TH88 (S.004.369)",
+    legal_basis="TT20/2022 PL I mục 93; CV266 TH88 (S.004.369)",
     needs=("encounter.ma_benh_chinh", "drug_line.ten_thuoc"),
     known_gaps_vi=(
         f"{BY_NAME_VI} Chỉ xét hạng bệnh viện khi danh mục cơ sở có ghi; không xét khoa được phép điều trị loãng "

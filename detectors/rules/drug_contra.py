@@ -13,7 +13,7 @@ from detectors.examples import drug, stay, surgery, visit
 if TYPE_CHECKING:
     from detectors.base import Rule
 
-_LABEL = "drug label"
+_LABEL = "tờ hướng dẫn sử dụng thuốc"
 _OLD_CODE_VI = "Bệnh đã khỏi từ lâu mà vẫn ghi mã trông cũng như vậy."
 _OLD_CODE_EN = "A disease that is long over but still coded looks the same."
 _ORAL: dict[str, Any] = {"duong_dung": "1.01"}
@@ -25,7 +25,7 @@ CONTRA_TOLD: tuple[Told, ...] = (
         scheme="DRUG_CONTRA",
         vi="Diclofenac khi suy tim, bệnh mạch vành, mạch não, mạch ngoại vi",
         en="Diclofenac in heart failure or vascular disease",
-        law="letter 5749/QLD-ĐK 2017; CV266 TH97 (S.004.605)",
+        law="CV 5749/QLD-ĐK 2017; CV266 TH97 (S.004.605)",
         drug="Diclofenac 50mg",
         line=_ORAL,
         wrong={"ma_benh_chinh": "M54.5", "ma_benh_kt": "I25.1"},
@@ -45,7 +45,7 @@ CONTRA_TOLD: tuple[Told, ...] = (
         scheme="DRUG_CONTRA",
         vi="Diacerein từ 65 tuổi, có bệnh gan, hoặc không thoái hóa khớp",
         en="Diacerein at 65 and over, with liver disease, or without osteoarthritis",
-        law="letters 5543/2015 and 889/2019 of the drug authority; CV266 TH21 (S.004.369)",
+        law="CV 5543/2015 và CV 889/2019 của Cục Quản lý Dược; CV266 TH21 (S.004.369)",
         drug="Diacerein 50mg",
         wrong={"ma_benh_chinh": "M54.5"},
         right={"ma_benh_chinh": "M17.1"},
@@ -157,7 +157,7 @@ CONTRA_TOLD: tuple[Told, ...] = (
         severity="warn",
         vi="Levofloxacin, moxifloxacin cho người dưới 18 tuổi hoặc có thai",
         en="Levofloxacin or moxifloxacin under 18 or in pregnancy",
-        law="drug label; TT37/2024 Đ8 k3; CV266 TH28, TH42 (S.004.605)",
+        law="tờ hướng dẫn sử dụng thuốc; TT37/2024 Đ8 k3; CV266 TH28, TH42 (S.004.605)",
         drug="Levofloxacin 500mg",
         line=_ORAL,
         wrong={"ma_benh_chinh": "O23.1", "gioi_tinh": 2},
@@ -197,7 +197,7 @@ CONTRA_TOLD: tuple[Told, ...] = (
         severity="warn",
         vi="Metformin trái chống chỉ định trên nhãn",
         en="Metformin against its label",
-        law="drug label (differs by product); TT37/2024 Đ8 k3; CV266 TH45 (S.004.605)",
+        law="tờ hướng dẫn sử dụng thuốc (tùy sản phẩm); TT37/2024 Đ8 k3; CV266 TH45 (S.004.605)",
         drug="Metformin 850mg",
         wrong={"ma_benh_chinh": "E11.9", "ma_benh_kt": "I10;I50.9"},
         right=_SUGAR,

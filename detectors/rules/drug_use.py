@@ -90,7 +90,7 @@ def _only(codes: nw.Expr, prefixes: Sequence[str]) -> nw.Expr:
     title_en="Days supplied above what is permitted",
     reason_vi="Cấp thuốc {observed} ngày, mức cho phép {allowed} ngày; phần vượt {amount} đồng.",
     reason_en="{observed} days of a drug supplied, {allowed} permitted; {amount} VND is beyond.",
-    legal_basis="TT26/2025; TT52/2017 Đ6 (unverified)",
+    legal_basis="TT26/2025; TT52/2017 Đ6 (chưa kiểm chứng)",
     needs=("encounter.ma_loai_kcb", "encounter.ma_benh_chinh", "drug_line.lieu_dung", "drug_line.ngay_yl"),
     known_gaps_vi=(
         f"{DECREE_FORM_VI} Chưa có danh sách 252 bệnh được cấp trên 30 ngày: từ tháng 7/2025 chỉ nêu khi quá 90 ngày, "

@@ -225,7 +225,7 @@ def fifth_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en=(
         "The patient already had an examination here that day; this one is charged at {observed}% (rate {allowed}%)."
     ),
-    legal_basis="TT35/2016 Đ4b (same-day return)",
+    legal_basis="TT35/2016 Đ4b (khám lại trong ngày)",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_loai_kcb", "service_line.tyle_tt_dv"),
     known_gaps_vi=f"Cả hai hồ sơ phải là ngoại trú và có công khám được thanh toán ngày đó. {NEXT_FACILITY_VI}",
     known_gaps_en=f"Both claims must be outpatient and carry a paid examination that day. {NEXT_FACILITY_EN}",

@@ -94,7 +94,7 @@ def paid_beside_another(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Work or traffic accident paid by the fund",
     reason_vi="Tai nạn giao thông hoặc lao động, chỉ có quỹ trả ({amount}): xem đã xác định nguồn khác chưa.",
     reason_en="A traffic or work accident that only the fund pays ({amount}): was another payer looked for?",
-    legal_basis="L-BHYT Đ23; ND188 (clauses unverified)",
+    legal_basis="L-BHYT Đ23; ND188 (điều khoản chưa kiểm chứng)",
     needs=("encounter.ma_tai_nan", "encounter.t_bhtt"),
     known_gaps_vi=(
         "Tai nạn giao thông của người không vi phạm, và tai nạn lao động không có bảo hiểm, do quỹ chi trả: không "

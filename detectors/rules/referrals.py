@@ -227,7 +227,7 @@ def referral_without_slip(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Appointment slip used again",
     reason_vi="Số phiếu hẹn khám lại đã được dùng {observed} lần trước lượt này (phiếu chỉ dùng {allowed} lần).",
     reason_en="The number of the appointment slip was used {observed} times before (a slip serves {allowed} visit).",
-    legal_basis="TT01/2025 Đ11-12 (unverified)",
+    legal_basis="TT01/2025 Đ11-12 (chưa kiểm chứng)",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_doituong_kcb", "encounter.ma_loai_kcb"),
     known_gaps_vi=(
         "Chỉ so hồ sơ có mã đối tượng 1.5 và cùng số ở GIAY_CHUYEN_TUYEN; bỏ qua số để trống và giấy của cơ sở khác. "

@@ -376,7 +376,7 @@ def local_at_general_price(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Units above the daily limit of the catalogue",
     reason_vi="Dịch vụ đến lần thứ {observed} trong ngày (danh mục cho {allowed}); phần vượt {amount}.",
     reason_en="The service reaches {observed} units in the day (the catalogue says {allowed}); {amount} beyond.",
-    legal_basis="L-BHYT Đ29; TT35/2016 lists",
+    legal_basis="L-BHYT Đ29; TT35/2016 các danh mục",
     needs=("service_line.ngay_yl", "service_line.so_luong"),
     catalogues=("services",),
     known_gaps_vi=(

@@ -272,7 +272,7 @@ def _flagged(annex: str) -> tuple[str, ...]:
     title_en="Main diagnosis wrong for sex or age",
     reason_vi="Mã bệnh chính không phù hợp giới tính hoặc tuổi ({observed} tuổi) của người bệnh.",
     reason_en="The main diagnosis does not fit the patient's sex or age ({observed} years).",
-    legal_basis="QĐ 4469/QĐ-BYT 2020 (TT06/2026 from 01/07/2026)",
+    legal_basis="QĐ 4469/QĐ-BYT 2020 (TT06/2026 từ 01/07/2026)",
     needs=("encounter.ma_benh_chinh", "encounter.gioi_tinh", "encounter.ngay_sinh", "encounter.ngay_vao"),
     known_gaps_vi=(
         "Chỉ xét bệnh chính; mọi giới hạn tuổi được nới một năm, vì nhiều ngày sinh chỉ có năm. Không xét giới hạn "

@@ -189,7 +189,7 @@ def staff_entry_ended(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Performed outside scope",
     reason_vi="Phẫu thuật thuộc chương ngoại khoa ({amount}) do người có phạm vi hành nghề không mổ đứng chính.",
     reason_en="An operation ({amount}) was led by somebody whose scope of practice holds no surgery.",
-    legal_basis="TT32/2023 Annex V-XIV; CV3231; TT12/2026 Đ10 k1 g",
+    legal_basis="TT32/2023 PL V-XIV; CV3231; TT12/2026 Đ10 k1 g",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
     catalogues=("staff",),
     known_gaps_vi=(
