@@ -22,7 +22,9 @@ ENGINES: tuple[Engine, ...] = ("polars", "duckdb")
 AT_LEAST = 22
 BANNED = ("gian lận", "fraud")
 ACCENTED = re.compile("[À-ỹ]")  # letters that Vietnamese has and English has not
-ENGLISH = re.compile(r"\b(the|of|is|are|and|not|with|without|which|for|patient|claim|same|passed|unverified)\b", re.IGNORECASE)
+ENGLISH = re.compile(
+    r"\b(the|of|is|are|and|not|with|without|which|for|patient|claim|same|passed|unverified)\b", re.IGNORECASE
+)
 
 EXAMPLES = [pytest.param(r, e, id=f"{r.id}: {e.title_en}") for r in rules() for e in r.examples]
 CATALOGUED = [pytest.param(r, e, id=f"{r.id}: {e.title_en}") for r in rules() if r.catalogues for e in r.examples]
