@@ -54,25 +54,26 @@ HIT_COLUMNS: Mapping[str, pl.DataType] = {
 class Example:
     """A worked case of a rule: what the claim looks like and what the rule must answer."""
 
-    title: str
+    title_vi: str
+    title_en: str
     kind: Literal["hit", "clear", "not_evaluable"]
     claim: tuple[Mapping[str, Any], ...]
     amount: float | None = None  # a hit's total amount, VND
 
 
-def hit(title: str, *claim: Mapping[str, Any], amount: float | None = None) -> Example:
+def hit(title_vi: str, title_en: str, *claim: Mapping[str, Any], amount: float | None = None) -> Example:
     """The rule must raise a sign on the last encounter of `claim`, with `amount` VND in all when given."""
-    return Example(title=title, kind="hit", claim=claim, amount=amount)
+    return Example(title_vi=title_vi, title_en=title_en, kind="hit", claim=claim, amount=amount)
 
 
-def clear(title: str, *claim: Mapping[str, Any]) -> Example:
+def clear(title_vi: str, title_en: str, *claim: Mapping[str, Any]) -> Example:
     """The rule must find nothing on any encounter of `claim`."""
-    return Example(title=title, kind="clear", claim=claim)
+    return Example(title_vi=title_vi, title_en=title_en, kind="clear", claim=claim)
 
 
-def not_evaluable(title: str, *claim: Mapping[str, Any]) -> Example:
+def not_evaluable(title_vi: str, title_en: str, *claim: Mapping[str, Any]) -> Example:
     """The rule must say that it cannot judge the last encounter of `claim`."""
-    return Example(title=title, kind="not_evaluable", claim=claim)
+    return Example(title_vi=title_vi, title_en=title_en, kind="not_evaluable", claim=claim)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,8 @@ class Rule:
     valid_to: date | None
     needs: tuple[str, ...]  # "table.field": a null there makes the encounter not evaluable
     catalogues: tuple[str, ...]  # catalogues without which the rule stands aside
-    known_gaps: str
+    known_gaps_vi: str  # what the rule passes over, or cannot tell from honest care
+    known_gaps_en: str
     parameters: Mapping[str, Any]
     examples: tuple[Example, ...]
     query: Callable[[ClaimTables], nw.LazyFrame[Any]]
@@ -121,8 +123,8 @@ def rule(
     legal_basis: str,
     needs: tuple[str, ...],
     examples: tuple[Example, ...],
-    known_gaps: str = "",
-    parameters: Mapping[str, Any] | None = None,
+    known_gaps_vi: str = "",
+    known_gaps_en: str = "",
     catalogues: tuple[str, ...] = (),
     valid_from: date | None = None,
     valid_to: date | None = None,
@@ -148,8 +150,9 @@ def rule(
             valid_to=valid_to,
             needs=needs,
             catalogues=catalogues,
-            known_gaps=known_gaps,
-            parameters={name: fact.value for name, fact in facts(id).items()} | dict(parameters or {}),
+            known_gaps_vi=known_gaps_vi,
+            known_gaps_en=known_gaps_en,
+            parameters={name: fact.value for name, fact in facts(id).items()},
             examples=examples,
             query=query,
             context=context,

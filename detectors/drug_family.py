@@ -44,11 +44,16 @@ LINE = [*KEY, "line_table", "row_no"]
 FUND = 20 * PILL_PRICE * 0.8  # what the fund pays for a drug of the examples
 NONE = nw.lit(None, dtype=nw.Float64)
 PERSON = ("ma_benh_chinh", "ma_benh_kt", "patient_id", "ngay_sinh", "birth_precision", "ngay_vao", "gioi_tinh")
-BY_NAME = (
-    "Told by the name, and by the ingredient of the drug catalogue where one is loaded; a brand that does not say what "
-    "it holds is passed over."
+BY_NAME_VI = (
+    "Nhận biết theo tên, và theo hoạt chất trong danh mục thuốc nếu đã nạp; tên thương mại không cho biết hoạt chất "
+    "thì bỏ qua."
 )
-OTHER_CODE = "The right disease under another code, or a disease nobody coded, looks the same."
+BY_NAME_EN = (
+    "Told by the name, and by the ingredient of the drug catalogue where one is loaded; a brand that does not say "
+    "what it holds is passed over."
+)
+OTHER_CODE_VI = "Bệnh đúng nhưng ghi mã khác, hoặc bệnh không ai ghi mã, trông cũng như vậy."
+OTHER_CODE_EN = "The right disease under another code, or a disease nobody coded, looks the same."
 
 
 # --- Words of the family
@@ -160,10 +165,11 @@ class Told:
     line: Mapping[str, Any] = field(default_factory=dict[str, Any])  # more about the line: its route
     wrong: Mapping[str, Any]  # of the encounter
     right: Mapping[str, Any]
-    wrongs: tuple[tuple[str, tuple[Row, ...]], ...] = ()  # more claims that are a sign
-    rights: tuple[tuple[str, tuple[Row, ...]], ...] = ()  # more claims that are none
+    wrongs: tuple[tuple[str, str, tuple[Row, ...]], ...] = ()  # more claims that are a sign, their titles first
+    rights: tuple[tuple[str, str, tuple[Row, ...]], ...] = ()  # more claims that are none
     parts: tuple[str, ...] = ("",)  # the facts of each product: `drug_a`, `icd_a`
-    gap: str
+    gap_vi: str
+    gap_en: str
 
     def box(self, **more: Any) -> Row:
         """The drug of the examples."""
@@ -207,13 +213,23 @@ def _query(told: Told) -> Callable[[ClaimTables], nw.LazyFrame[Any]]:
     return query
 
 
+def _diagnoses(person: Mapping[str, Any]) -> str:
+    """All diagnoses of a person of the examples: two people may differ in the second one alone."""
+    return ", ".join(person[field] for field in ("ma_benh_chinh", "ma_benh_kt") if person.get(field))
+
+
 def drug_rule(told: Told) -> Rule:
     """The rule of a row; its facts stand under its id."""
     known = facts(told.id)
     right: dict[str, Any] = dict(told.right)
     as_second: dict[str, Any] = right | {"ma_benh_chinh": "R05", "ma_benh_kt": f"J30.4;{right['ma_benh_chinh']}"}
+    wrong_codes, right_codes = (_diagnoses(person) for person in (told.wrong, right))
     blank: dict[str, Any] = right | {"ma_benh_chinh": None}
-    route = (not_evaluable("no route", visit(**told.wrong), told.box(duong_dung=None)),) if "route" in known else ()
+    route = (
+        (not_evaluable("thiếu đường dùng", "no route", visit(**told.wrong), told.box(duong_dung=None)),)
+        if "route" in known
+        else ()
+    )
     made = rule(
         id=told.id,
         version=1,
@@ -225,17 +241,26 @@ def drug_rule(told: Told) -> Rule:
         reason_en=f"{told.en}; the fund pays {{amount}} VND.",
         legal_basis=told.law,
         needs=_needs(known),
-        known_gaps=f"{BY_NAME} {told.gap}",
+        known_gaps_vi=f"{BY_NAME_VI} {told.gap_vi}",
+        known_gaps_en=f"{BY_NAME_EN} {told.gap_en}",
         examples=(
-            hit(f"with {told.wrong['ma_benh_chinh']}", visit(**told.wrong), told.box(), amount=FUND),
-            *(hit(title, *claim, amount=FUND) for title, claim in told.wrongs),
-            clear(f"with {right['ma_benh_chinh']}", visit(**right), told.box()),
-            clear("a second diagnosis", visit(**as_second), told.box()),
-            clear("another drug", visit(**told.wrong), drug(ten_thuoc="Nước cất pha tiêm", **told.line)),
-            clear("nothing asked of the fund", visit(**told.wrong), told.box(muc_huong=0)),
-            *(clear(title, *claim) for title, claim in told.rights),
+            hit(
+                f"chẩn đoán {wrong_codes}",
+                f"with {wrong_codes}",
+                visit(**told.wrong),
+                told.box(),
+                amount=FUND,
+            ),
+            *(hit(vi, en, *claim, amount=FUND) for vi, en, claim in told.wrongs),
+            clear(f"chẩn đoán {right_codes}", f"with {right_codes}", visit(**right), told.box()),
+            clear("bệnh đúng ghi ở bệnh kèm theo", "a second diagnosis", visit(**as_second), told.box()),
+            clear("thuốc khác", "another drug", visit(**told.wrong), drug(ten_thuoc="Nước cất pha tiêm", **told.line)),
+            clear(
+                "không đề nghị quỹ thanh toán", "nothing asked of the fund", visit(**told.wrong), told.box(muc_huong=0)
+            ),
+            *(clear(vi, en, *claim) for vi, en, claim in told.rights),
             *route,
-            not_evaluable("no diagnosis", visit(**blank), told.box()),
+            not_evaluable("thiếu chẩn đoán", "no diagnosis", visit(**blank), told.box()),
         ),
     )
     return made(_query(told))

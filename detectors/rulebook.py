@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals as nw
 import polars as pl
@@ -295,43 +295,46 @@ def catalogue_markdown() -> str:
         ),
         "",
     ]
-    return "\n".join([*head, *(line for rule in every for line in _page(rule))])
+    pages = (f"## {rule.id}\n\n" + "\n".join([*page(rule, "vi"), "", *page(rule, "en"), ""]) for rule in every)
+    return "\n".join([*head, *pages])
 
 
-def _page(rule: Rule) -> list[str]:
+def page(rule: Rule, lang: Literal["vi", "en"]) -> list[str]:
+    """The lines of a rule's page in one language, as Markdown."""
     parameters = "; ".join(f"`{name}` = {_value(value)}" for name, value in rule.parameters.items()) or "–"
     needs = ", ".join(f"`{field}`" for field in rule.needs) or "–"
     catalogues = ", ".join(f"`{name}`" for name in rule.catalogues) or "–"
     since, until = (d.isoformat() if d else "–" for d in (rule.valid_from, rule.valid_to))
-    law = rule.legal_basis
+    examples = "; ".join(_example(e, lang) for e in rule.examples)
+    if lang == "vi":
+        return [
+            f"**{rule.title_vi}** (phiên bản {rule.version})",
+            "",
+            f"- Lý do: {rule.reason_vi}",
+            f"- Nhóm dấu hiệu: `{rule.scheme}`; mức: {rule.severity}; hiệu lực: {since} → {until}",
+            f"- Căn cứ: {rule.legal_basis}",
+            f"- Tham số: {parameters}",
+            f"- Trường cần có: {needs}; danh mục: {catalogues}",
+            f"- Điều quy tắc không thấy: {rule.known_gaps_vi or '–'}",
+            f"- Ví dụ: {examples}",
+        ]
     return [
-        f"## {rule.id}",
-        "",
-        f"**{rule.title_vi}** (phiên bản {rule.version})",
-        "",
-        f"- Lý do: {rule.reason_vi}",
-        f"- Nhóm dấu hiệu: `{rule.scheme}`; mức: {rule.severity}; hiệu lực: {since} → {until}",
-        f"- Căn cứ: {law}",
-        f"- Tham số: {parameters}",
-        f"- Trường cần có: {needs}; danh mục: {catalogues}",
-        "- Ví dụ: " + "; ".join(_example(e, KINDS_VI) for e in rule.examples),
-        "",
         f"**{rule.title_en}** (version {rule.version})",
         "",
         f"- Reason: {rule.reason_en}",
         f"- Scheme: `{rule.scheme}`; severity: {rule.severity}; in force: {since} → {until}",
-        f"- Law: {law}",
+        f"- Law: {rule.legal_basis}",
         f"- Parameters: {parameters}",
         f"- Needs: {needs}; catalogues: {catalogues}",
-        f"- Known gaps: {rule.known_gaps or '–'}",
-        "- Examples: " + "; ".join(_example(e, KINDS_EN) for e in rule.examples),
-        "",
+        f"- Known gaps: {rule.known_gaps_en or '–'}",
+        f"- Examples: {examples}",
     ]
 
 
-def _example(example: Example, kinds: Mapping[str, str]) -> str:
+def _example(example: Example, lang: Literal["vi", "en"]) -> str:
+    title, kinds = (example.title_vi, KINDS_VI) if lang == "vi" else (example.title_en, KINDS_EN)
     money = "" if example.amount is None else f" ({example.amount:,.0f} VND)"
-    return f"{example.title} → {kinds[example.kind]}{money}"
+    return f"{title} → {kinds[example.kind]}{money}"
 
 
 def _value(value: Any) -> str:

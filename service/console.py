@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class Console:
     """Standard output for results, standard error for everything else."""
 
-    def __init__(self, *, as_json: bool, lang: str) -> None:
+    def __init__(self, *, as_json: bool, lang: Literal["vi", "en"]) -> None:
         """`as_json`: exactly one object goes to standard output."""
         self.as_json = as_json
-        self.lang = lang
+        self.lang: Literal["vi", "en"] = lang
 
     def text(self, vi: str, en: str) -> str:
         """The one of the user's language."""

@@ -42,8 +42,10 @@ DIED, TRANSFERRED = (5, 8), (2, 5)
 SATURDAY = 6
 DAY_MIN = 24 * 60
 _FUND = BED_PRICE * 0.8
-_BY_NAME = "Told by the name of the bed: a name that tells no kind is passed over."
-_ESTIMATE = "The price of the bed that is owed is not looked up: the money is an estimate by the share in the facts."
+_BY_NAME_VI = "Nhận biết theo tên giường: tên không cho biết loại giường thì bỏ qua."
+_BY_NAME_EN = "Told by the name of the bed: a name that tells no kind is passed over."
+_ESTIMATE_VI = "Không tra giá của loại giường đúng: số tiền là ước tính theo tỷ lệ ghi trong tham số."
+_ESTIMATE_EN = "The price of the bed that is owed is not looked up: the money is an estimate by the share in the facts."
 _SURGICAL: dict[str, Any] = {"ten_dich_vu": "Giường ngoại khoa loại 2", "ma_dich_vu": "K19.1936", "ma_khoa": "K19"}
 _ICU: dict[str, Any] = {"ten_dich_vu": "Giường hồi sức tích cực", "ma_dich_vu": "K02.1906", "ma_khoa": "K02"}
 _PHACO: dict[str, Any] = {"ten_dich_vu": "Phẫu thuật tán nhuyễn thể thủy tinh bằng siêu âm (Phaco)"}
@@ -116,16 +118,32 @@ def _events(tables: ClaimTables, among: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     reason_en="The stay lasted less than 24 hours yet {observed} bed days are charged ({allowed} allowed).",
     legal_basis="TT35/2016 Đ4c k1",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "service_line.so_luong"),
-    known_gaps=(
-        "Counted from arrival to leaving. Stays of 4 hours or less are BED-02's. A newborn's bed on the mother's claim "
-        "looks the same."
+    known_gaps_vi=(
+        "Tính từ lúc vào viện đến lúc ra viện. Đợt từ 4 giờ trở xuống do BED-02 xét. Giường của trẻ sơ sinh ghi trên "
+        "hồ sơ của mẹ trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        "Counted from arrival to leaving. Stays of 4 hours or less are BED-02's. A newborn's bed on the mother's "
+        "claim looks the same."
     ),
     examples=(
-        hit("twenty hours with two bed days", stay(1, at="2025-03-10 20:00"), bed(2), amount=_FUND),
-        clear("twenty hours with one bed day", stay(1, at="2025-03-10 20:00"), bed(1)),
-        clear("two halves in two wards", stay(1, at="2025-03-10 20:00"), bed(0.5), bed(0.5, ma_khoa="K19")),
-        clear("three days with three bed days", stay(3), bed(3)),
-        not_evaluable("no time of leaving", stay(ngay_ra=None), bed(2)),
+        hit(
+            "20 giờ, tính 2 ngày giường",
+            "twenty hours with two bed days",
+            stay(1, at="2025-03-10 20:00"),
+            bed(2),
+            amount=_FUND,
+        ),
+        clear("20 giờ, tính 1 ngày giường", "twenty hours with one bed day", stay(1, at="2025-03-10 20:00"), bed(1)),
+        clear(
+            "hai nửa ngày ở hai khoa",
+            "two halves in two wards",
+            stay(1, at="2025-03-10 20:00"),
+            bed(0.5),
+            bed(0.5, ma_khoa="K19"),
+        ),
+        clear("ba ngày, tính 3 ngày giường", "three days with three bed days", stay(3), bed(3)),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", stay(ngay_ra=None), bed(2)),
     ),
 )
 def bed_days_within_a_day(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -160,12 +178,17 @@ def bed_days_within_a_day(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed} bed days are charged for the day of a change of ward ({allowed} allowed).",
     legal_basis="TT35/2016 Đ4c; QĐ 130 TYLE_TT_DV",
     needs=("service_line.ma_khoa", "service_line.so_luong", "service_line.ngay_yl"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ những dòng từ 1 ngày giường trở xuống, trong vòng 24 giờ, mới cho biết ngày. Nếu một dòng gồm nhiều ngày "
+        "thì việc tính trọn ngày ở cả hai khoa do BED-01 phát hiện."
+    ),
+    known_gaps_en=(
         "Only lines of one bed day or less within 24 hours name their day: where a line covers several days, a whole "
         "day charged in both wards is BED-01's to find."
     ),
     examples=(
         hit(
+            "mỗi khoa tính trọn một ngày",
             "a whole day in each ward",
             stay(3),
             bed(1, **_times("2025-03-11 08:00")),
@@ -173,18 +196,22 @@ def bed_days_within_a_day(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=_FUND,
         ),
         clear(
+            "mỗi khoa tính nửa ngày",
             "half a day in each ward",
             stay(3),
             bed(0.5, **_times("2025-03-11 08:00")),
             bed(0.5, ma_khoa="K19", **_times("2025-03-11 15:00")),
         ),
         clear(
+            "hai ngày, hai khoa",
             "two days, two wards",
             stay(3),
             bed(1, **_times("2025-03-10 09:00")),
             bed(1, ma_khoa="K19", **_times("2025-03-11 09:00")),
         ),
-        not_evaluable("no ward on a bed", stay(3), bed(1, ma_khoa=None, **_times("2025-03-11 08:00"))),
+        not_evaluable(
+            "dòng giường thiếu mã khoa", "no ward on a bed", stay(3), bed(1, ma_khoa=None, **_times("2025-03-11 08:00"))
+        ),
     ),
 )
 def change_of_ward(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -219,12 +246,15 @@ def change_of_ward(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The bed line charges {observed} days, from its beginning to its end there are {allowed}.",
     legal_basis="TT35/2016 Đ4c",
     needs=("service_line.so_luong", "service_line.ngay_yl"),
-    known_gaps="Beds without an end (NGAY_KQ) are passed over: the format leaves it to the exporter.",
+    known_gaps_vi="Giường không có thời điểm kết thúc (NGAY_KQ) thì bỏ qua: chuẩn dữ liệu cho phép cơ sở để trống.",
+    known_gaps_en="Beds without an end (NGAY_KQ) are passed over: the format leaves it to the exporter.",
     examples=(
-        hit("six days from Monday to Thursday", stay(3), bed(6), amount=2 * _FUND),
-        clear("both ends counted", stay(3), bed(4)),
-        clear("no end on the line", stay(3), bed(6, ngay_kq=None)),
-        not_evaluable("no order time", stay(3), bed(6, ngay_yl=None, ngay_th_yl=None)),
+        hit(
+            "từ thứ Hai đến thứ Năm, tính 6 ngày", "six days from Monday to Thursday", stay(3), bed(6), amount=2 * _FUND
+        ),
+        clear("tính cả ngày đầu và ngày cuối", "both ends counted", stay(3), bed(4)),
+        clear("dòng không ghi thời điểm kết thúc", "no end on the line", stay(3), bed(6, ngay_kq=None)),
+        not_evaluable("thiếu thời điểm y lệnh", "no order time", stay(3), bed(6, ngay_yl=None, ngay_th_yl=None)),
     ),
 )
 def bed_beyond_its_interval(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -249,14 +279,19 @@ def bed_beyond_its_interval(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Surgical bed price after day 10",
     reason_vi="Giá giường ngoại khoa tính đến ngày thứ {observed} sau mổ (được tính đến ngày {allowed}).",
     reason_en="The surgical bed price is charged up to day {observed} after the operation (owed up to day {allowed}).",
-    legal_basis="TT35/2016 Đ4c (earlier TT39/2018 Đ6 k3)",
+    legal_basis="TT35/2016 Đ4c (trước đây TT39/2018 Đ6 k3)",
     needs=("service_line.ma_nhom", "service_line.so_luong", "service_line.ngay_yl"),
-    known_gaps=(
-        f"{_BY_NAME} {_ESTIMATE} Counted from the last operation (group 8) of the claim; the day of leaving does not "
-        "count. Claims without an operation are BED-14's; burn beds have prices of their own."
+    known_gaps_vi=(
+        f"{_BY_NAME_VI} {_ESTIMATE_VI} Tính từ ca mổ cuối (nhóm 8) của hồ sơ; không tính ngày ra viện. Hồ sơ không có "
+        "ca mổ do BED-14 xét; giường bỏng có giá riêng."
+    ),
+    known_gaps_en=(
+        f"{_BY_NAME_EN} {_ESTIMATE_EN} Counted from the last operation (group 8) of the claim; the day of leaving does "
+        "not count. Claims without an operation are BED-14's; burn beds have prices of their own."
     ),
     examples=(
         hit(
+            "14 ngày sau mổ",
             "fourteen days after the operation",
             stay(14),
             surgery("2025-03-10 10:00"),
@@ -264,6 +299,7 @@ def bed_beyond_its_interval(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=3 * _FUND * 0.25,
         ),
         hit(
+            "mỗi ngày một dòng",
             "one line a day",
             stay(14),
             surgery("2025-03-10 10:00"),
@@ -271,10 +307,26 @@ def bed_beyond_its_interval(tables: ClaimTables) -> nw.LazyFrame[Any]:
             bed(1, **_SURGICAL, **_times("2025-03-21 08:00")),
             amount=_FUND * 0.25,
         ),
-        clear("a week after the operation", stay(7), surgery("2025-03-10 10:00"), bed(7, **_SURGICAL)),
-        clear("medical price after day 10", stay(14), surgery("2025-03-10 10:00"), bed(14)),
-        clear("operated again on day 8", stay(14), surgery("2025-03-18 10:00"), bed(14, **_SURGICAL)),
-        not_evaluable("no order time", stay(14), bed(14, **_SURGICAL, ngay_yl=None, ngay_th_yl=None)),
+        clear(
+            "một tuần sau mổ", "a week after the operation", stay(7), surgery("2025-03-10 10:00"), bed(7, **_SURGICAL)
+        ),
+        clear(
+            "sau ngày thứ 10 tính giá giường nội khoa",
+            "medical price after day 10",
+            stay(14),
+            surgery("2025-03-10 10:00"),
+            bed(14),
+        ),
+        clear(
+            "mổ lại vào ngày thứ 8",
+            "operated again on day 8",
+            stay(14),
+            surgery("2025-03-18 10:00"),
+            bed(14, **_SURGICAL),
+        ),
+        not_evaluable(
+            "thiếu thời điểm y lệnh", "no order time", stay(14), bed(14, **_SURGICAL, ngay_yl=None, ngay_th_yl=None)
+        ),
     ),
 )
 def surgical_bed_after_ten_days(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -311,21 +363,36 @@ def surgical_bed_after_ten_days(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en=(
         "{observed} intensive care bed days without any ventilation, oxygen, vasopressor, monitoring or infusion."
     ),
-    legal_basis="TT35/2016 Đ4c (earlier TT39/2018 Đ6 k5)",
+    legal_basis="TT35/2016 Đ4c (trước đây TT39/2018 Đ6 k5)",
     needs=("service_line.ma_nhom", "service_line.ngay_yl", "drug_line.ngay_yl"),
-    known_gaps=(
-        f"{_BY_NAME} {_ESTIMATE} A line is raised when nothing intensive falls on any of its days: care on one day "
-        "of a line of many clears it whole. Any infusion fluid counts; oxygen and infusions that are inside the bed "
-        "price and not billed cannot be seen."
+    known_gaps_vi=(
+        f"{_BY_NAME_VI} {_ESTIMATE_VI} Dòng giường được nêu khi không ngày nào của dòng có chăm sóc tích cực: chỉ cần "
+        "một ngày có thì cả dòng nhiều ngày được coi là hợp lệ. Dịch truyền nào cũng được tính là chăm sóc; oxy và "
+        "dịch truyền đã nằm trong giá giường, không kê riêng, thì không thấy được."
+    ),
+    known_gaps_en=(
+        f"{_BY_NAME_EN} {_ESTIMATE_EN} A line is raised when nothing intensive falls on any of its days: care on one "
+        "day of a line of many clears it whole. Any infusion fluid counts; oxygen and infusions that are inside the "
+        "bed price and not billed cannot be seen."
     ),
     examples=(
-        hit("two days with tablets", stay(3), bed(2, **_ICU), drug(), exam(), amount=2 * _FUND * 0.4),
-        clear("ventilated", stay(3), bed(2, **_ICU), service(**_VENTILATED)),
-        clear("oxygen", stay(3), bed(2, **_ICU), drug(ma_thuoc="40.17", ten_thuoc="Oxy y tế")),
-        clear("noradrenaline", stay(3), bed(2, **_ICU), drug(ten_thuoc="Noradrenalin 4 mg")),
-        clear("blood", stay(3), bed(2, **_ICU), drug(ten_thuoc="Khối hồng cầu", ma_nhom=7)),
-        clear("ordinary bed", stay(3), bed(3), drug()),
-        not_evaluable("no order time", stay(3), bed(2, **_ICU, ngay_yl=None, ngay_th_yl=None)),
+        hit(
+            "hai ngày chỉ uống thuốc viên",
+            "two days with tablets",
+            stay(3),
+            bed(2, **_ICU),
+            drug(),
+            exam(),
+            amount=2 * _FUND * 0.4,
+        ),
+        clear("có thở máy", "ventilated", stay(3), bed(2, **_ICU), service(**_VENTILATED)),
+        clear("có thở oxy", "oxygen", stay(3), bed(2, **_ICU), drug(ma_thuoc="40.17", ten_thuoc="Oxy y tế")),
+        clear("có noradrenalin", "noradrenaline", stay(3), bed(2, **_ICU), drug(ten_thuoc="Noradrenalin 4 mg")),
+        clear("có truyền máu", "blood", stay(3), bed(2, **_ICU), drug(ten_thuoc="Khối hồng cầu", ma_nhom=7)),
+        clear("giường thường", "ordinary bed", stay(3), bed(3), drug()),
+        not_evaluable(
+            "thiếu thời điểm y lệnh", "no order time", stay(3), bed(2, **_ICU, ngay_yl=None, ngay_th_yl=None)
+        ),
     ),
 )
 def intensive_bed_without_care(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -368,16 +435,26 @@ def intensive_bed_without_care(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The bed code belongs to department {observed}, the line to department {allowed}.",
     legal_basis="TT35/2016 Đ4c; QĐ 130",
     needs=("service_line.ma_nhom", "service_line.ma_khoa"),
-    known_gaps=(
-        f"{_ESTIMATE} Only codes of the form Kxx are compared; joined codes of two departments are passed over. A "
+    known_gaps_vi=(
+        f"{_ESTIMATE_VI} Chỉ so mã dạng Kxx; mã ghép của hai khoa thì bỏ qua. Người bệnh nằm nhờ khoa khác vì thiếu "
+        "giường trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        f"{_ESTIMATE_EN} Only codes of the form Kxx are compared; joined codes of two departments are passed over. A "
         "patient who lies in another ward for want of beds looks the same."
     ),
     examples=(
-        hit("surgical bed code in the medical ward", stay(3), bed(3, ma_dich_vu="K19.1936"), amount=3 * _FUND * 0.25),
-        clear("code of the ward", stay(3), bed(3)),
-        clear("part of the ward", stay(3), bed(3, ma_khoa="K03.1")),
-        clear("two departments joined", stay(3), bed(3, ma_khoa="K0809")),
-        not_evaluable("no ward", stay(3), bed(3, ma_khoa=None)),
+        hit(
+            "mã giường ngoại khoa ở khoa nội",
+            "surgical bed code in the medical ward",
+            stay(3),
+            bed(3, ma_dich_vu="K19.1936"),
+            amount=3 * _FUND * 0.25,
+        ),
+        clear("đúng mã của khoa", "code of the ward", stay(3), bed(3)),
+        clear("đơn nguyên thuộc khoa", "part of the ward", stay(3), bed(3, ma_khoa="K03.1")),
+        clear("mã ghép của hai khoa", "two departments joined", stay(3), bed(3, ma_khoa="K0809")),
+        not_evaluable("thiếu mã khoa", "no ward", stay(3), bed(3, ma_khoa=None)),
     ),
 )
 def bed_of_another_ward(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -407,16 +484,28 @@ def bed_of_another_ward(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The bed code is malformed, or a folding bed is charged at {observed}% ({allowed}% allowed).",
     legal_basis="TT35/2016 Đ4c; QĐ 130 MA_GIUONG",
     needs=("service_line.ma_nhom", "service_line.tyle_tt_dv"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Mã giường để trống do khâu kiểm tra khi tiếp nhận xử lý; hồ sơ theo chuẩn 4210 thì bỏ qua. Riêng mã sai mẫu "
+        "không làm phát sinh số tiền có dấu hiệu."
+    ),
+    known_gaps_en=(
         "A blank bed code is a matter of the checks at intake; claims of the 4210 format are passed over. A malformed "
         "code alone puts no money at risk."
     ),
     examples=(
-        hit("folding bed at the whole price", stay(3), bed(3, ma_giuong="K005"), amount=3 * _FUND * 0.5),
-        hit("a code of another form", stay(3), bed(3, ma_giuong="G12"), amount=0),
-        clear("folding bed at half the price", stay(3), bed(3, ma_giuong="K005", ratio=50)),
-        clear("two beds in turn", stay(3), bed(3, ma_giuong="H001;H014")),
-        not_evaluable("no ratio", stay(3), bed(3, ma_giuong="K005", tyle_tt_dv=None, t_bhtt=100_000)),
+        hit(
+            "giường gấp tính đủ giá",
+            "folding bed at the whole price",
+            stay(3),
+            bed(3, ma_giuong="K005"),
+            amount=3 * _FUND * 0.5,
+        ),
+        hit("mã sai mẫu", "a code of another form", stay(3), bed(3, ma_giuong="G12"), amount=0),
+        clear("giường gấp tính nửa giá", "folding bed at half the price", stay(3), bed(3, ma_giuong="K005", ratio=50)),
+        clear("lần lượt nằm hai giường", "two beds in turn", stay(3), bed(3, ma_giuong="H001;H014")),
+        not_evaluable(
+            "thiếu tỷ lệ thanh toán", "no ratio", stay(3), bed(3, ma_giuong="K005", tyle_tt_dv=None, t_bhtt=100_000)
+        ),
     ),
 )
 def folding_bed(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -443,18 +532,33 @@ def folding_bed(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed} surgical bed days after Phaco are not of class 3.",
     legal_basis="TT35/2016 Đ4c k14; CV266 KT94 (S.015.480)",
     needs=("service_line.ma_nhom",),
-    known_gaps=f"{_BY_NAME} {_ESTIMATE} Claims with another operation beside Phaco are passed over.",
+    known_gaps_vi=f"{_BY_NAME_VI} {_ESTIMATE_VI} Hồ sơ có ca mổ khác ngoài Phaco thì bỏ qua.",
+    known_gaps_en=f"{_BY_NAME_EN} {_ESTIMATE_EN} Claims with another operation beside Phaco are passed over.",
     examples=(
-        hit("class 2", stay(2), surgery("2025-03-10 10:00", **_PHACO), bed(2, **_SURGICAL), amount=2 * _FUND * 0.2),
+        hit(
+            "giường ngoại khoa loại 2",
+            "class 2",
+            stay(2),
+            surgery("2025-03-10 10:00", **_PHACO),
+            bed(2, **_SURGICAL),
+            amount=2 * _FUND * 0.2,
+        ),
         clear(
+            "giường ngoại khoa loại 3",
             "class 3",
             stay(2),
             surgery("2025-03-10 10:00", **_PHACO),
             bed(2, ten_dich_vu="Giường ngoại khoa loại 3", ma_khoa="K30"),
         ),
-        clear("another operation", stay(2), surgery("2025-03-10 10:00"), bed(2, **_SURGICAL)),
-        clear("medical bed", stay(2), surgery("2025-03-10 10:00", **_PHACO), bed(2)),
-        not_evaluable("no cost group", stay(2), surgery("2025-03-10 10:00", **_UNGROUPED), bed(2, **_SURGICAL)),
+        clear("có ca mổ khác", "another operation", stay(2), surgery("2025-03-10 10:00"), bed(2, **_SURGICAL)),
+        clear("giường nội khoa", "medical bed", stay(2), surgery("2025-03-10 10:00", **_PHACO), bed(2)),
+        not_evaluable(
+            "thiếu nhóm chi phí",
+            "no cost group",
+            stay(2),
+            surgery("2025-03-10 10:00", **_UNGROUPED),
+            bed(2, **_SURGICAL),
+        ),
     ),
 )
 def bed_class_after_phaco(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -486,18 +590,23 @@ def bed_class_after_phaco(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed} surgical bed days in a claim without an operation.",
     legal_basis="TT35/2016 Đ4c",
     needs=("service_line.ma_nhom",),
-    known_gaps=(
-        f"{_BY_NAME} {_ESTIMATE} Patients received from another facility may have been operated there and are passed "
-        "over, and so are claims with a procedure code of ICD-9-CM, whatever it is. Burn beds have prices of their "
-        "own. An operation billed as a procedure (group 18) looks like none."
+    known_gaps_vi=(
+        f"{_BY_NAME_VI} {_ESTIMATE_VI} Bỏ qua người bệnh được chuyển đến từ cơ sở khác, vì có thể đã mổ ở đó; bỏ qua "
+        "cả hồ sơ có mã phẫu thuật, thủ thuật ICD-9-CM, bất kể mã nào. Giường bỏng có giá riêng. Ca mổ kê thành thủ "
+        "thuật (nhóm 18) trông như không có ca mổ."
+    ),
+    known_gaps_en=(
+        f"{_BY_NAME_EN} {_ESTIMATE_EN} Patients received from another facility may have been operated there and are "
+        "passed over, and so are claims with a procedure code of ICD-9-CM, whatever it is. Burn beds have prices of "
+        "their own. An operation billed as a procedure (group 18) looks like none."
     ),
     examples=(
-        hit("no operation", stay(3), bed(3, **_SURGICAL), drug(), amount=3 * _FUND * 0.25),
-        clear("operation", stay(3), surgery("2025-03-10 10:00"), bed(3, **_SURGICAL)),
-        clear("operated elsewhere", stay(3, ma_noi_di="01002"), bed(3, **_SURGICAL)),
-        clear("operation only as a code", stay(3, ma_pttt_qt="47.01"), bed(3, **_SURGICAL)),
-        clear("medical bed", stay(3), bed(3)),
-        not_evaluable("no cost group", stay(3), bed(3, **_SURGICAL, ma_nhom=None)),
+        hit("không có ca mổ", "no operation", stay(3), bed(3, **_SURGICAL), drug(), amount=3 * _FUND * 0.25),
+        clear("có ca mổ", "operation", stay(3), surgery("2025-03-10 10:00"), bed(3, **_SURGICAL)),
+        clear("đã mổ ở cơ sở khác", "operated elsewhere", stay(3, ma_noi_di="01002"), bed(3, **_SURGICAL)),
+        clear("ca mổ chỉ ghi bằng mã", "operation only as a code", stay(3, ma_pttt_qt="47.01"), bed(3, **_SURGICAL)),
+        clear("giường nội khoa", "medical bed", stay(3), bed(3)),
+        not_evaluable("thiếu nhóm chi phí", "no cost group", stay(3), bed(3, **_SURGICAL, ma_nhom=None)),
     ),
 )
 def surgical_bed_without_surgery(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -538,17 +647,23 @@ def surgical_bed_without_surgery(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "drug_line.ma_thuoc",
         "service_line.ma_nhom",
     ),
-    known_gaps=(
+    known_gaps_vi=(
+        "Bỏ qua khoa tâm thần và lao; theo dõi sốt hoặc chảy máu mà không truyền dịch trông cũng như vậy. Số tiền là "
+        "tiền giường: không ước tính chi phí nếu điều trị ngoại trú."
+    ),
+    known_gaps_en=(
         "Psychiatry and tuberculosis are passed over; watching a fever or a bleeding without an infusion looks the "
         "same. The money is the beds: what the care would have cost outside the ward is not estimated."
     ),
     examples=(
-        hit("four days with tablets", stay(3), bed(3), drug(), exam(), amount=3 * _FUND),
-        clear("an injection", stay(3), bed(3), drug(), drug(duong_dung="2.10")),
-        clear("a procedure", stay(3), bed(3), drug(), service(**_VENTILATED)),
-        clear("psychiatry", stay(3, ma_benh_chinh="F20.0"), bed(3), drug()),
-        clear("one day", stay(1), bed(1), drug()),
-        not_evaluable("no route", stay(3), bed(3), drug(duong_dung=None)),
+        hit(
+            "bốn ngày chỉ uống thuốc viên", "four days with tablets", stay(3), bed(3), drug(), exam(), amount=3 * _FUND
+        ),
+        clear("có một mũi tiêm", "an injection", stay(3), bed(3), drug(), drug(duong_dung="2.10")),
+        clear("có một thủ thuật", "a procedure", stay(3), bed(3), drug(), service(**_VENTILATED)),
+        clear("khoa tâm thần", "psychiatry", stay(3, ma_benh_chinh="F20.0"), bed(3), drug()),
+        clear("nằm một ngày", "one day", stay(1), bed(1), drug()),
+        not_evaluable("thiếu đường dùng", "no route", stay(3), bed(3), drug(duong_dung=None)),
     ),
 )
 def stay_on_tablets(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -596,9 +711,11 @@ def stay_on_tablets(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Discharged on a Monday after {observed} weekend days with nothing but the bed.",
     legal_basis="L-BHYT Đ29",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "drug_line.ngay_yl"),
-    known_gaps="Drugs handed out on Friday for three days look like an empty weekend. Ward notes are not read.",
+    known_gaps_vi="Thuốc phát thứ Sáu cho ba ngày trông như cuối tuần không có y lệnh. Không đọc tờ điều trị.",
+    known_gaps_en="Drugs handed out on Friday for three days look like an empty weekend. Ward notes are not read.",
     examples=(
         hit(
+            "thứ Bảy và Chủ nhật không có gì",
             "nothing on Saturday and Sunday",
             stay(7, at="2025-03-10 08:00"),
             bed(7),
@@ -606,14 +723,15 @@ def stay_on_tablets(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=2 * _FUND,
         ),
         clear(
+            "Chủ nhật có thuốc",
             "drugs on Sunday",
             stay(7, at="2025-03-10 08:00"),
             bed(7),
             drug(ngay_yl="2025-03-16 08:00", ngay_th_yl="2025-03-16 08:00"),
         ),
-        clear("left on Friday", stay(4, at="2025-03-10 08:00"), bed(4), drug()),
-        clear("admitted on Saturday", stay(2, at="2025-03-15 08:00"), bed(2)),
-        not_evaluable("no time of leaving", stay(ngay_ra=None), bed(7), drug()),
+        clear("ra viện thứ Sáu", "left on Friday", stay(4, at="2025-03-10 08:00"), bed(4), drug()),
+        clear("vào viện thứ Bảy", "admitted on Saturday", stay(2, at="2025-03-15 08:00"), bed(2)),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", stay(ngay_ra=None), bed(7), drug()),
     ),
 )
 def empty_weekend(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -648,12 +766,17 @@ def empty_weekend(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "encounter.ma_loai_rv",
         "service_line.ma_nhom",
     ),
-    known_gaps=(
+    known_gaps_vi=(
+        "Nhận biết theo tên thủ thuật. Người bệnh yếu cần theo dõi sau nội soi trông cũng như vậy; tử vong và chuyển "
+        "viện thì bỏ qua."
+    ),
+    known_gaps_en=(
         "Told by the names of the procedures. Frail patients who are watched after an endoscopy look the same; deaths "
         "and transfers are passed over."
     ),
     examples=(
         hit(
+            "nội soi có tính giường",
             "endoscopy with a bed",
             stay(1, at="2025-03-10 20:00"),
             bed(),
@@ -661,6 +784,7 @@ def empty_weekend(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=_FUND,
         ),
         clear(
+            "nội soi kèm thủ thuật khác",
             "endoscopy and another procedure",
             stay(1, at="2025-03-10 20:00"),
             bed(),
@@ -668,13 +792,14 @@ def empty_weekend(tables: ClaimTables) -> nw.LazyFrame[Any]:
             service(**_VENTILATED),
         ),
         clear(
+            "phẫu thuật nội soi",
             "laparoscopic operation",
             stay(1, at="2025-03-10 20:00"),
             bed(),
             surgery("2025-03-10 21:00", ten_dich_vu="Phẫu thuật nội soi cắt ruột thừa"),
         ),
-        clear("three days", stay(3), bed(3), service(ma_nhom=3, ten_dich_vu="Nội soi đại trực tràng")),
-        not_evaluable("no time of leaving", stay(ngay_ra=None), bed()),
+        clear("nằm ba ngày", "three days", stay(3), bed(3), service(ma_nhom=3, ten_dich_vu="Nội soi đại trực tràng")),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", stay(ngay_ra=None), bed()),
     ),
 )
 def day_case_with_bed(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -713,16 +838,20 @@ def day_case_with_bed(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="SO_NGAY_DTRI says {observed}, the days of arrival and leaving give {allowed}.",
     legal_basis="QĐ 130 SO_NGAY_DTRI",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "encounter.so_ngay_dtri"),
-    known_gaps=(
-        "Courses of drugs (05) and of services (08) count other days and are not judged; claims of the 4210 format are "
-        "passed over. No money is at risk: the beds are BED-01's."
+    known_gaps_vi=(
+        "Không xét đợt cấp thuốc (05) và đợt dịch vụ (08) vì cách đếm ngày khác; hồ sơ theo chuẩn 4210 thì bỏ qua. "
+        "Không có số tiền có dấu hiệu: tiền giường do BED-01 xét."
+    ),
+    known_gaps_en=(
+        "Courses of drugs (05) and of services (08) count other days and are not judged; claims of the 4210 format "
+        "are passed over. No money is at risk: the beds are BED-01's."
     ),
     examples=(
-        hit("six days for four", stay(3, so_ngay_dtri=6), amount=0),
-        hit("a consultation with a day", visit(so_ngay_dtri=1), amount=0),
-        clear("both days counted", stay(3)),
-        clear("a consultation", visit()),
-        not_evaluable("no number of days", stay(so_ngay_dtri=None)),
+        hit("ghi 6 ngày, thực tế 4 ngày", "six days for four", stay(3, so_ngay_dtri=6), amount=0),
+        hit("khám ngoại trú mà ghi một ngày", "a consultation with a day", visit(so_ngay_dtri=1), amount=0),
+        clear("tính cả hai ngày", "both days counted", stay(3)),
+        clear("khám ngoại trú", "a consultation", visit()),
+        not_evaluable("thiếu số ngày điều trị", "no number of days", stay(so_ngay_dtri=None)),
     ),
 )
 def days_of_treatment(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -754,14 +883,27 @@ def days_of_treatment(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="A stay of {observed} nights over days off, yet every order is within office hours of working days.",
     legal_basis="L-BHYT Đ29",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "drug_line.ngay_yl"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Ngày làm việc là thứ Hai đến thứ Sáu: không tra ngày lễ. Bỏ qua đợt có thời điểm ghi đúng nửa đêm: không "
+        "biết giờ thật. Không đọc tờ điều trị; cơ sở nhập y lệnh cuối tuần từ thứ Sáu trông cũng như vậy."
+    ),
+    known_gaps_en=(
         "Working days are Monday to Friday: holidays are not looked up. Stays with a time written as midnight are "
         "passed over: their hours are not known. Ward notes are not read; facilities that enter the weekend's orders "
         "on Friday look the same."
     ),
     examples=(
-        hit("a week, orders on Monday only", stay(8), bed(8), drug(), service(), amount=8 * _FUND),
+        hit(
+            "nằm một tuần, chỉ có y lệnh thứ Hai",
+            "a week, orders on Monday only",
+            stay(8),
+            bed(8),
+            drug(),
+            service(),
+            amount=8 * _FUND,
+        ),
         clear(
+            "có mũi tiêm ban đêm",
             "an injection at night",
             stay(8),
             bed(8),
@@ -769,14 +911,15 @@ def days_of_treatment(tables: ClaimTables) -> nw.LazyFrame[Any]:
             drug(ngay_yl="2025-03-12 22:00", ngay_th_yl="2025-03-12 22:00"),
         ),
         clear(
+            "Chủ nhật có chăm sóc",
             "care on Sunday",
             stay(8),
             bed(8),
             drug(),
             service(ngay_yl="2025-03-16 09:00", ngay_th_yl="2025-03-16 09:00"),
         ),
-        clear("Monday to Friday", stay(4), bed(4), drug()),
-        not_evaluable("no time of leaving", stay(ngay_ra=None), bed(8), drug()),
+        clear("từ thứ Hai đến thứ Sáu", "Monday to Friday", stay(4), bed(4), drug()),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", stay(ngay_ra=None), bed(8), drug()),
     ),
 )
 def office_hours_only(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -819,12 +962,17 @@ def office_hours_only(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed} bed days, by day and as an inpatient, are charged on one date ({allowed} allowed).",
     legal_basis="TT35/2016 Đ4c",
     needs=("service_line.ma_nhom", "service_line.so_luong", "service_line.ngay_yl"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Bỏ qua ngày đầu và ngày cuối của dòng giường nhiều ngày: khi đó giường nội trú có thể chỉ là nửa ngày. Dòng "
+        "giường ban ngày gồm nhiều ngày cũng bỏ qua."
+    ),
+    known_gaps_en=(
         "The first and last day of a bed line over several days are passed over: there the inpatient bed may be half "
         "a day. Day bed lines over several days are passed over."
     ),
     examples=(
         hit(
+            "giường ban ngày giữa đợt nội trú",
             "day bed in the middle of the stay",
             stay(4),
             bed(4),
@@ -832,6 +980,7 @@ def office_hours_only(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=80_000,
         ),
         hit(
+            "cả hai loại giường trong cùng một ngày",
             "both on one date",
             stay(4),
             bed(1, **_times("2025-03-11 08:00")),
@@ -839,18 +988,22 @@ def office_hours_only(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=80_000,
         ),
         clear(
+            "giường ban ngày trước khi nhập viện",
             "day bed before admission",
             stay(4),
             bed(4, **_times("2025-03-12 08:00", "2025-03-14 16:00")),
             bed(1, ma_nhom=14, **_times("2025-03-11 08:00")),
         ),
         clear(
+            "mỗi loại nửa ngày",
             "half and half",
             stay(4),
             bed(0.5, **_times("2025-03-11 14:00")),
             bed(0.5, ma_nhom=14, **_times("2025-03-11 08:00")),
         ),
-        not_evaluable("no order time", stay(4), bed(1, ma_nhom=14, ngay_yl=None, ngay_th_yl=None)),
+        not_evaluable(
+            "thiếu thời điểm y lệnh", "no order time", stay(4), bed(1, ma_nhom=14, ngay_yl=None, ngay_th_yl=None)
+        ),
     ),
 )
 def day_bed_in_a_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:

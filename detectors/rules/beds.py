@@ -21,14 +21,13 @@ from detectors.expressions import (
     money,
     with_encounter,
 )
+from detectors.facts import facts
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
-TOLERANCE_DAYS = 0.5
-MIN_HOURS = 4
+STAY_DAYS, FEW_HOURS, NO_BED = facts("BED-01"), facts("BED-02"), facts("BED-05")
 STAYS = ("03", "04", "06", "09")
-NO_BED = ("01", "05", "07", "08")
 OBSERVATION_BED = 16
 DIED, TRANSFERRED, WORSE, ON_REQUEST = (5, 8), (2, 5), (3, 4, 6), 4
 
@@ -58,30 +57,51 @@ def _beds(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "encounter.ma_loai_rv",
         "service_line.so_luong",
     ),
-    parameters={"tol_days": TOLERANCE_DAYS},
-    known_gaps=(
-        "One day more is granted for death, any transfer in or out and going home "
-        "gravely ill, though the rule asks for "
-        "a transfer to or from a higher level. A newborn's bed on the mother's "
-        "claim looks like padding. Padding by half "
-        "a day, and on transfer days, is not seen. Outpatient claims with a bed are BED-05's, 4 hours or less BED-02's."
+    known_gaps_vi=(
+        "Được cộng thêm một ngày khi tử vong, khi chuyển đến hoặc chuyển đi (mọi tuyến) và khi nặng xin về, dù quy "
+        "định chỉ nói chuyển lên hoặc về tuyến. Giường trẻ sơ sinh ghi trên hồ sơ của mẹ trông như kê tăng. Kê tăng "
+        "nửa ngày, hoặc vào ngày chuyển khoa, thì không thấy được. Hồ sơ ngoại trú có giường do BED-05 xét, đợt từ 4 "
+        "giờ trở xuống do BED-02 xét."
+    ),
+    known_gaps_en=(
+        "One day more is granted for death, any transfer in or out and going home gravely ill, though the rule asks "
+        "for a transfer to or from a higher level. A newborn's bed on the mother's claim looks like padding. Padding "
+        "by half a day, and on transfer days, is not seen. Outpatient claims with a bed are BED-05's, 4 hours or less "
+        "BED-02's."
     ),
     examples=(
-        hit("five bed days in three days", stay(days=3), bed(5), amount=2 * BED_PRICE * 0.8),
-        hit("three lines of two days in four", stay(days=4), bed(2), bed(2), bed(2), amount=2 * BED_PRICE * 0.8),
-        clear("three bed days in three days", stay(days=3), bed(3)),
-        clear("half a day on a change of ward", stay(days=3), bed(1.5), bed(2)),
-        clear("died: the last day counts", stay(days=3, ket_qua_dtri=5), bed(4)),
-        clear("transferred: the last day counts", stay(days=3, ma_loai_rv=2), bed(4)),
-        clear("in and out the same day, 8 hours", stay(days=0), bed(1)),
+        hit(
+            "ba ngày, tính 5 ngày giường",
+            "five bed days in three days",
+            stay(days=3),
+            bed(5),
+            amount=2 * BED_PRICE * 0.8,
+        ),
+        hit(
+            "bốn ngày, ba dòng mỗi dòng 2 ngày",
+            "three lines of two days in four",
+            stay(days=4),
+            bed(2),
+            bed(2),
+            bed(2),
+            amount=2 * BED_PRICE * 0.8,
+        ),
+        clear("ba ngày, tính 3 ngày giường", "three bed days in three days", stay(days=3), bed(3)),
+        clear("chuyển khoa, mỗi khoa nửa ngày", "half a day on a change of ward", stay(days=3), bed(1.5), bed(2)),
+        clear("tử vong: được tính ngày cuối", "died: the last day counts", stay(days=3, ket_qua_dtri=5), bed(4)),
         clear(
+            "chuyển viện: được tính ngày cuối", "transferred: the last day counts", stay(days=3, ma_loai_rv=2), bed(4)
+        ),
+        clear("vào và ra cùng ngày, 8 giờ", "in and out the same day, 8 hours", stay(days=0), bed(1)),
+        clear(
+            "theo dõi ở khoa cấp cứu trước",
             "observed in the emergency ward first",
             stay(2, ngay_vao_noi_tru="2025-03-11 09:00"),
             bed(1),
             bed(1, ma_nhom=16),
         ),
-        not_evaluable("no time of leaving", stay(ngay_ra=None), bed(5)),
-        not_evaluable("no outcome", stay(days=3, ket_qua_dtri=None), bed(5)),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", stay(ngay_ra=None), bed(5)),
+        not_evaluable("thiếu kết quả điều trị", "no outcome", stay(days=3, ket_qua_dtri=None), bed(5)),
     ),
 )
 def bed_days_beyond_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -107,7 +127,7 @@ def bed_days_beyond_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .with_columns(plain=days_between(start, nw.col("ngay_ra")), more=nw.when(one_more).then(1.0).otherwise(0.0))
         .filter(~outcome.is_null(), ~leaving.is_null())
         .with_columns(limit=nw.max_horizontal(nw.col("plain") + nw.col("more"), nw.lit(1.0)))
-        .filter(nw.col("quantity") > nw.col("limit") + TOLERANCE_DAYS)
+        .filter(nw.col("quantity") > nw.col("limit") + STAY_DAYS.tol_days)
         .select(*ENCOUNTER_KEY, "quantity", "limit")
     )
     found = beds.join(stays, on=list(ENCOUNTER_KEY), how="inner")
@@ -124,17 +144,28 @@ def bed_days_beyond_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Bed billed for 4 hours or less",
     reason_vi="Nằm viện {observed} giờ (từ {allowed} giờ trở xuống không tính ngày giường).",
     reason_en="The stay lasted {observed} hours (no bed day for {allowed} hours or less).",
-    legal_basis="TT35/2016 Đ4c k1 (earlier TT39/2018 Đ6 k1 c-d)",
+    legal_basis="TT35/2016 Đ4c k1 (trước đây TT39/2018 Đ6 k1 c-d)",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "encounter.ma_loai_rv"),
-    parameters={"hours": MIN_HOURS},
-    known_gaps="Deaths and transfers within the hours are passed over. Outpatient claims are BED-05's.",
+    known_gaps_vi="Bỏ qua tử vong và chuyển viện trong khoảng giờ đó. Hồ sơ ngoại trú do BED-05 xét.",
+    known_gaps_en="Deaths and transfers within the hours are passed over. Outpatient claims are BED-05's.",
     examples=(
-        hit("three hours with a bed", stay(0, at="2025-03-10 13:00"), bed(), amount=BED_PRICE * 0.8),
-        clear("five hours with a bed", stay(0, at="2025-03-10 11:00"), bed()),
-        clear("three hours without a bed", stay(0, at="2025-03-10 13:00"), exam()),
-        clear("died within three hours", stay(0, at="2025-03-10 13:00", ket_qua_dtri=5), bed()),
-        clear("transferred within three hours", stay(0, at="2025-03-10 13:00", ma_loai_rv=2), bed()),
-        not_evaluable("no time of leaving", stay(ngay_ra=None), bed()),
+        hit(
+            "3 giờ, có tính giường",
+            "three hours with a bed",
+            stay(0, at="2025-03-10 13:00"),
+            bed(),
+            amount=BED_PRICE * 0.8,
+        ),
+        clear("5 giờ, có tính giường", "five hours with a bed", stay(0, at="2025-03-10 11:00"), bed()),
+        clear("3 giờ, không tính giường", "three hours without a bed", stay(0, at="2025-03-10 13:00"), exam()),
+        clear("tử vong trong 3 giờ", "died within three hours", stay(0, at="2025-03-10 13:00", ket_qua_dtri=5), bed()),
+        clear(
+            "chuyển viện trong 3 giờ",
+            "transferred within three hours",
+            stay(0, at="2025-03-10 13:00", ma_loai_rv=2),
+            bed(),
+        ),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", stay(ngay_ra=None), bed()),
     ),
 )
 def bed_for_hours(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -149,9 +180,9 @@ def bed_for_hours(tables: ClaimTables) -> nw.LazyFrame[Any]:
             ~nw.col("e_ket_qua_dtri").is_in(DIED).fill_null(value=False),
         )
         .with_columns(hours=hours)
-        .filter(nw.col("hours") >= 0, nw.col("hours") <= MIN_HOURS)
+        .filter(nw.col("hours") >= 0, nw.col("hours") <= FEW_HOURS.hours)
     )
-    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("hours"), allowed=nw.lit(float(MIN_HOURS)))
+    return line_hits(found, amount=money("t_bhtt"), observed=nw.col("hours"), allowed=nw.lit(float(FEW_HOURS.hours)))
 
 
 @rule(
@@ -165,16 +196,16 @@ def bed_for_hours(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="An outpatient claim has {observed} paid bed days.",
     legal_basis="TT35/2016 Đ4c",
     needs=("encounter.ma_loai_kcb",),
-    parameters={"codes": NO_BED},
-    known_gaps="Day treatment (04), stays at a station (06) and outpatient courses (02) are not judged here.",
+    known_gaps_vi="Không xét ở đây: điều trị ban ngày (04), lưu tại trạm y tế (06) và điều trị ngoại trú (02).",
+    known_gaps_en="Day treatment (04), stays at a station (06) and outpatient courses (02) are not judged here.",
     examples=(
-        hit("consultation with a bed day", visit(), bed(), amount=BED_PRICE * 0.8),
-        clear("consultation", visit(), exam()),
-        clear("stay with beds", stay(days=3), bed(3)),
-        not_evaluable("no care type", visit(ma_loai_kcb=None), bed()),
+        hit("khám ngoại trú có ngày giường", "consultation with a bed day", visit(), bed(), amount=BED_PRICE * 0.8),
+        clear("khám ngoại trú", "consultation", visit(), exam()),
+        clear("nội trú có giường", "stay with beds", stay(days=3), bed(3)),
+        not_evaluable("thiếu mã loại KCB", "no care type", visit(ma_loai_kcb=None), bed()),
     ),
 )
 def bed_on_outpatient(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid bed lines of consultations, chronic visits and drug pick-ups."""
-    found = with_encounter(_beds(tables), tables, "ma_loai_kcb").filter(care_type("e_ma_loai_kcb").is_in(NO_BED))
+    found = with_encounter(_beds(tables), tables, "ma_loai_kcb").filter(care_type("e_ma_loai_kcb").is_in(NO_BED.codes))
     return line_hits(found, amount=money("t_bhtt"), observed=money("so_luong"), allowed=nw.lit(0.0))

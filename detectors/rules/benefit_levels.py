@@ -64,7 +64,7 @@ def _above(tables: ClaimTables, judged: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     title_en="Benefit not following the access code",
     reason_vi="Mức hưởng {observed}% cao hơn mức {allowed}% của mã đối tượng tự đến; phần chênh {amount} đồng.",
     reason_en="Benefit {observed}% is above the {allowed}% left by the access code; the difference is {amount} VND.",
-    legal_basis="ND188 Đ19; L-BHYT Đ22; QĐ 3276/QĐ-BYT 2025 (unverified)",
+    legal_basis="ND188 Đ19; L-BHYT Đ22; QĐ 3276/QĐ-BYT 2025 (chưa kiểm chứng)",
     needs=(
         "encounter.ma_doituong_kcb",
         "encounter.ma_loai_kcb",
@@ -74,37 +74,51 @@ def _above(tables: ClaimTables, judged: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         "drug_line.muc_huong",
         "service_line.muc_huong",
     ),
-    known_gaps=(
+    known_gaps_vi=(
+        "Xét các mã đối tượng của người tự đến không có giấy chuyển: 1.13, 1.14, 1.18 ngoại trú từ 07/2025 và 3.1. Mã "
+        "ghi thế nào thì tin thế ấy: mã ghi sai không thấy được. Mức áp dụng theo tháng vào viện, kể cả đợt kéo qua "
+        "thời điểm thay đổi. Khi thẻ không rõ mức hưởng, có hai thẻ, hoặc được miễn cùng chi trả vì chi phí thấp hay "
+        "vì giấy miễn, lấy 100% làm mức hưởng trước khi giảm."
+    ),
+    known_gaps_en=(
         "Judged are the access codes of patients who came without a referral: 1.13, 1.14, 1.18 as outpatients from "
         "07/2025 and 3.1. The code itself is believed: a wrong code is not seen. The month of arrival decides, also "
-        "for an encounter that runs over a change. Where the card is blank for its benefit, or there are two cards, or "
-        "a small bill or an exemption lifts the co-payment, 100% is taken as the benefit before the reduction."
+        "for an encounter that runs over a change. Where the card is blank for its benefit, or there are two cards, "
+        "or a small bill or an exemption lifts the co-payment, 100% is taken as the benefit before the reduction."
     ),
     examples=(
         hit(
+            "ngoại trú ở bệnh viện trung ương, không có giấy chuyển",
             "outpatient at a central hospital without a referral",
             visit("2025-09-10 08:00", ma_doituong_kcb="3.1"),
             service(price=TEST_PRICE * 10),
             amount=TEST_PRICE * 8,
         ),
         hit(
+            "nội trú ở bệnh viện trung ương, hưởng 80%",
             "inpatient at a central hospital paid at 80%",
             stay(at="2025-09-10 08:00", ma_doituong_kcb="3.1"),
             service(price=TEST_PRICE * 10),
             amount=TEST_PRICE * 10 * (0.8 - 0.32),
         ),
         clear(
+            "nội trú ở bệnh viện trung ương, hưởng 32%",
             "inpatient at a central hospital paid at 32%",
             stay(at="2025-09-10 08:00", ma_doituong_kcb="3.1"),
             service(price=TEST_PRICE * 10, muc_huong=32),
         ),
         clear(
+            "nửa mức hưởng từ tháng 7/2026",
             "half of the benefit from July 2026",
             visit("2026-07-10 08:00", ma_doituong_kcb="1.14"),
             service(price=TEST_PRICE * 10, muc_huong=40),
         ),
-        clear("with a referral", visit("2025-09-10 08:00", ma_doituong_kcb="1.3"), drug(quantity=900)),
-        not_evaluable("no access code", visit("2025-09-10 08:00", ma_doituong_kcb=None), service()),
+        clear(
+            "có giấy chuyển", "with a referral", visit("2025-09-10 08:00", ma_doituong_kcb="1.3"), drug(quantity=900)
+        ),
+        not_evaluable(
+            "thiếu mã đối tượng đến khám", "no access code", visit("2025-09-10 08:00", ma_doituong_kcb=None), service()
+        ),
     ),
 )
 def benefit_above_access(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -166,30 +180,40 @@ def benefit_above_access(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "drug_line.muc_huong",
         "service_line.muc_huong",
     ),
-    known_gaps=(
-        "A blank five-year date counts as not reached: facilities that never send NAM_NAM_LIEN_TUC are named for every "
-        "exemption, look at the facility first. Whether the co-payments of the year were above six base salaries is "
-        "not judged. Passed over: small bills, commune level, two cards, recurrent war wounds."
+    known_gaps_vi=(
+        "Ngày đủ 5 năm để trống được coi là chưa đủ: cơ sở không bao giờ gửi NAM_NAM_LIEN_TUC sẽ bị nêu ở mọi lượt "
+        "miễn, nên xem cơ sở trước. Không xét số tiền cùng chi trả trong năm đã vượt 6 tháng lương cơ sở hay chưa. Bỏ "
+        "qua: chi phí thấp, tuyến xã, hai thẻ, vết thương tái phát."
+    ),
+    known_gaps_en=(
+        "A blank five-year date counts as not reached: facilities that never send NAM_NAM_LIEN_TUC are named for "
+        "every exemption, look at the facility first. Whether the co-payments of the year were above six base "
+        "salaries is not judged. Passed over: small bills, commune level, two cards, recurrent war wounds."
     ),
     examples=(
         hit(
+            "năm sau mới đủ 5 năm",
             "five years reached only next year",
             visit(ngay_mien_cct="20250201", nam_nam_lien_tuc="20260401"),
             service(price=TEST_PRICE * 10, muc_huong=100),
             amount=TEST_PRICE * 10 * 0.2,
         ),
         clear(
+            "đã đủ 5 năm",
             "five years reached",
             visit(ngay_mien_cct="20250201", nam_nam_lien_tuc="20220401"),
             service(price=TEST_PRICE * 10, muc_huong=100),
         ),
-        clear("not exempt", visit(nam_nam_lien_tuc="20260401"), service(price=TEST_PRICE * 10)),
+        clear("không được miễn", "not exempt", visit(nam_nam_lien_tuc="20260401"), service(price=TEST_PRICE * 10)),
         clear(
+            "chi phí thấp, hưởng 100% theo quy định",
             "small bill, 100% anyway",
             visit(ngay_mien_cct="20250201", nam_nam_lien_tuc="20260401"),
             service(muc_huong=100),
         ),
-        not_evaluable("no card class", visit(card_class=None), service(price=TEST_PRICE * 10, muc_huong=100)),
+        not_evaluable(
+            "thiếu ký hiệu thẻ", "no card class", visit(card_class=None), service(price=TEST_PRICE * 10, muc_huong=100)
+        ),
     ),
 )
 def exempt_too_early(tables: ClaimTables) -> nw.LazyFrame[Any]:

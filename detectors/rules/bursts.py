@@ -46,15 +46,20 @@ def _eyes(count: int) -> tuple[Row, ...]:
     title_en="One operation far oftener in a day than the facility has it",
     reason_vi="Ca thứ {observed} trong ngày của cùng một phẫu thuật; nhịp thường lệ của cơ sở: {allowed}; {amount}.",
     reason_en="Number {observed} of one operation that day; by the facility's own usual pace {allowed}; {amount}.",
-    legal_basis="ND90 Đ95 (unverified)",
+    legal_basis="ND90 Đ95 (chưa kiểm chứng)",
     context="facility",
     needs=("service_line.ma_dich_vu",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Có thêm phẫu thuật viên, thêm bàn mổ hay đợt mổ đã được duyệt cũng làm số ca tăng vọt. Nhịp thường là của "
+        "tháng trước; cơ sở tuần nào cũng mổ hàng loạt thì nhịp đã cao nên không bị nêu."
+    ),
+    known_gaps_en=(
         "A new surgeon, a new table or an approved campaign is a jump too. The pace is that of the month before; a "
         "facility that does it in rows every week has a high pace and is not named."
     ),
     examples=(
         hit(
+            "năm ca, trong khi cả tháng trước không có",
             "five where there were none for a month",
             *_eyes(4),
             stay(at="2025-03-10 06:30"),
@@ -62,18 +67,20 @@ def _eyes(count: int) -> tuple[Row, ...]:
             amount=_FUND,
         ),
         clear(
+            "bốn ca trong ngày",
             "four in a day",
             *_eyes(3),
             stay(at="2025-03-10 06:30"),
             surgery("2025-03-10 15:00", **_PHACO),
         ),
         clear(
+            "các ca mổ khác nhau",
             "different operations",
             *_eyes(4),
             stay(at="2025-03-10 06:30"),
             surgery("2025-03-10 15:00"),
         ),
-        not_evaluable("no code", stay(), surgery("2025-03-10 15:00", ma_dich_vu=None)),
+        not_evaluable("thiếu mã dịch vụ", "no code", stay(), surgery("2025-03-10 15:00", ma_dich_vu=None)),
     ),
 )
 def burst(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -41,7 +41,8 @@ ORGANS = facts("CARD-19")
 KEY: list[str] = list(ENCOUNTER_KEY)
 IN_ORDER = ["ngay_vao", *KEY]
 WHO_AND_WHEN = ("encounter.patient_id", "encounter.ngay_vao")
-MERGED = "Two people merged under one card number by a typing error look the same."
+MERGED_VI = "Hai người bị nhập nhầm chung một mã thẻ trông cũng như vậy."
+MERGED_EN = "Two people merged under one card number by a typing error look the same."
 
 
 def _among(tables: ClaimTables, encounter: nw.LazyFrame[Any], patients: nw.LazyFrame[Any]) -> ClaimTables:
@@ -87,28 +88,41 @@ def _with_money(found: nw.LazyFrame[Any], tables: ClaimTables) -> nw.LazyFrame[A
     reason_en="Sex or year of birth differ from {observed} earlier claims of the card in a year ({allowed} agree).",
     legal_basis="L-BHYT Đ11, Đ20; ND90 Đ84; BLHS Đ215",
     needs=(*WHO_AND_WHEN, "encounter.gioi_tinh", "encounter.ngay_sinh"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Hồ sơ bị nêu khi khác nhiều hơn là giống các hồ sơ trước: giữa hai hồ sơ thì nêu hồ sơ sau, dù hồ sơ trước "
+        "có thể mới là sai. Bỏ qua trẻ sơ sinh. Số CCCD chỉ lưu dạng giả danh, không phân biệt được gõ sai một số với "
+        f"người khác, nên không so. {MERGED_VI}"
+    ),
+    known_gaps_en=(
         "The claim is named when it differs from more earlier claims than it agrees with: of two claims the later "
-        "one, though the earlier may be wrong. Newborns are passed over. The citizen number is kept as a "
-        f"pseudonym, so that a slip of one digit cannot be told from another person: it is not compared. {MERGED}"
+        "one, though the earlier may be wrong. Newborns are passed over. The citizen number is kept as a pseudonym, "
+        f"so that a slip of one digit cannot be told from another person: it is not compared. {MERGED_EN}"
     ),
     examples=(
         hit(
+            "nữ dùng thẻ của nam",
             "a woman on a man's card",
             visit(),
             visit("2025-04-10 08:00", gioi_tinh=2, ngay_sinh="1996-02-01"),
             exam(),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("one year off, a typing error", visit(), visit("2025-04-10 08:00", ngay_sinh="1986-05-20"), exam()),
-        clear("another card", visit(), visit("2025-04-10 08:00", gioi_tinh=2, patient_id="P2"), exam()),
         clear(
+            "lệch một năm sinh, do gõ nhầm",
+            "one year off, a typing error",
+            visit(),
+            visit("2025-04-10 08:00", ngay_sinh="1986-05-20"),
+            exam(),
+        ),
+        clear("thẻ khác", "another card", visit(), visit("2025-04-10 08:00", gioi_tinh=2, patient_id="P2"), exam()),
+        clear(
+            "trẻ sơ sinh dùng thẻ của mẹ",
             "a newborn on its mother's card",
             visit(gioi_tinh=2),
             visit("2025-04-10 08:00", gioi_tinh=1, ngay_sinh="2025-04-08"),
             exam(),
         ),
-        not_evaluable("no sex", visit(gioi_tinh=None), exam()),
+        not_evaluable("thiếu giới tính", "no sex", visit(gioi_tinh=None), exam()),
     ),
 )
 def several_identities(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -173,23 +187,34 @@ def _abo(column: str) -> nw.Expr:
     reason_en="The blood group differs from {observed} earlier claims of the card ({allowed} agree).",
     legal_basis="ND90 Đ84; BLHS Đ215",
     needs=(*WHO_AND_WHEN, "encounter.nhom_mau"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Bỏ qua trẻ sơ sinh. NHOM_MAU được dùng trước kết quả xét nghiệm của cùng hồ sơ; hồ sơ chỉ có kết quả xét "
+        "nghiệm, khi không thấy gì, vẫn báo là không đánh giá được. Bỏ qua cách ghi khác A, B, AB, O (có hoặc không "
+        f"có Rh). Nhóm máu có thể đổi sau ghép tủy. {MERGED_VI}"
+    ),
+    known_gaps_en=(
         "Newborns are passed over. NHOM_MAU counts before a laboratory result of the same claim; a claim with a "
-        "result alone is still said to be not evaluable when nothing is found. Groups in other spellings than A, "
-        "B, AB, O (with or without Rh) are passed over. A group after a transplant of bone marrow may change. "
-        f"{MERGED}"
+        "result alone is still said to be not evaluable when nothing is found. Groups in other spellings than A, B, "
+        f"AB, O (with or without Rh) are passed over. A group after a transplant of bone marrow may change. {MERGED_EN}"
     ),
     examples=(
         hit(
+            "nhóm O, sau đó AB",
             "group O, then AB",
             visit(nhom_mau="O+"),
             visit("2025-04-10 08:00", nhom_mau="AB Rh+"),
             exam(),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("O+ and O", visit(nhom_mau="O+"), visit("2025-04-10 08:00", nhom_mau="o"), exam()),
-        clear("two people", visit(nhom_mau="O"), visit("2025-04-10 08:00", nhom_mau="A", patient_id="P2"), exam()),
-        not_evaluable("no blood group", visit(nhom_mau=None), exam()),
+        clear("O+ và O", "O+ and O", visit(nhom_mau="O+"), visit("2025-04-10 08:00", nhom_mau="o"), exam()),
+        clear(
+            "hai người khác nhau",
+            "two people",
+            visit(nhom_mau="O"),
+            visit("2025-04-10 08:00", nhom_mau="A", patient_id="P2"),
+            exam(),
+        ),
+        not_evaluable("thiếu nhóm máu", "no blood group", visit(nhom_mau=None), exam()),
     ),
 )
 def blood_group_changes(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -231,28 +256,34 @@ def blood_group_changes(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The weight changed by {observed}% since the card's last claim (threshold {allowed}%).",
     legal_basis="ND90 Đ84",
     needs=(*WHO_AND_WHEN, "encounter.can_nang", "encounter.ngay_sinh"),
-    known_gaps=(
+    known_gaps_vi=(
+        "So với hai hồ sơ gần nhất có cân nặng của người bệnh, để một lần gõ nhầm chỉ nêu một hồ sơ. Bỏ qua: trẻ em, "
+        f"thai kỳ, lọc máu, cổ trướng và suy tim. Cân nặng chép lại hoặc gõ nhầm ô trông cũng như vậy. {MERGED_VI}"
+    ),
+    known_gaps_en=(
         "Compared with the last two weighed claims of the patient, so that one slip names one claim. Passed over: "
         "children, pregnancy, dialysis, ascites and heart failure. A weight that is copied, or typed in the wrong "
-        f"field, looks the same. {MERGED}"
+        f"field, looks the same. {MERGED_EN}"
     ),
     examples=(
         hit(
+            "48 kg, sau đó 80 kg",
             "48 kg, then 80 kg",
             visit(can_nang=48),
             visit("2025-04-10 08:00", can_nang=80),
             exam(),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("two kilograms", visit(can_nang=48), visit("2025-04-10 08:00", can_nang=50), exam()),
+        clear("chênh 2 kg", "two kilograms", visit(can_nang=48), visit("2025-04-10 08:00", can_nang=50), exam()),
         clear(
+            "người bệnh lọc máu",
             "dialysis",
             visit(can_nang=48, ma_benh_chinh="N18.5"),
             visit("2025-04-10 08:00", can_nang=80, ma_benh_chinh="N18.5"),
             exam(),
         ),
-        clear("a year later", visit(can_nang=48), visit("2026-04-10 08:00", can_nang=80), exam()),
-        not_evaluable("no weight", visit(can_nang=None), exam()),
+        clear("cách nhau một năm", "a year later", visit(can_nang=48), visit("2026-04-10 08:00", can_nang=80), exam()),
+        not_evaluable("thiếu cân nặng", "no weight", visit(can_nang=None), exam()),
     ),
 )
 def impossible_weight(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -293,22 +324,34 @@ def _change(before: str) -> nw.Expr:
     reason_en="The visit comes {observed} hours after a claim of the card that records a death ({allowed} allowed).",
     legal_basis="L-BHYT Đ11; ND90 Đ84-85; BLHS Đ215",
     needs=WHO_AND_WHEN,
-    known_gaps=(
+    known_gaps_vi=(
+        "Cần xác nhận bằng nguồn thứ hai: phần lớn trường hợp khớp trước đây là ghi sai kết quả hoặc ngày. Trẻ sơ "
+        "sinh tử vong ghi trên thẻ mẹ trông cũng như vậy. Nếu người mượn thẻ tử vong thì các lượt khám sau của chủ "
+        f"thẻ bị nêu, dù hồ sơ kia mới bất thường. {MERGED_VI}"
+    ),
+    known_gaps_en=(
         "Confirm with a second source: most matches of the past were wrong outcomes or dates. A newborn's death "
-        "written on its mother's card looks the same. Where somebody died on a borrowed card, the owner's later visits "
-        f"are named, though the other claim is the odd one. {MERGED}"
+        "written on its mother's card looks the same. Where somebody died on a borrowed card, the owner's later "
+        f"visits are named, though the other claim is the odd one. {MERGED_EN}"
     ),
     examples=(
         hit(
+            "khám một tháng sau khi tử vong",
             "a visit a month after death",
             stay(days=2, ket_qua_dtri=5),
             visit("2025-04-10 08:00"),
             exam(),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("visit before the death", visit("2025-03-01 08:00"), exam(), stay(days=2, ket_qua_dtri=5)),
-        clear("went home cured", stay(days=2, ket_qua_dtri=1), visit("2025-04-10 08:00"), exam()),
-        not_evaluable("no patient", visit(patient_id=None), exam()),
+        clear(
+            "khám trước khi tử vong",
+            "visit before the death",
+            visit("2025-03-01 08:00"),
+            exam(),
+            stay(days=2, ket_qua_dtri=5),
+        ),
+        clear("ra viện, khỏi bệnh", "went home cured", stay(days=2, ket_qua_dtri=1), visit("2025-04-10 08:00"), exam()),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), exam()),
     ),
 )
 def visit_after_death(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -341,23 +384,34 @@ def visit_after_death(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The card's visit number {observed} within 30 days (threshold {allowed}).",
     legal_basis="ND188 Đ12 k4; ND90 Đ84",
     needs=(*WHO_AND_WHEN, "encounter.ma_loai_kcb", "encounter.ma_benh_chinh"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Đợt có chu kỳ (lọc máu, hóa trị, truyền máu, phục hồi chức năng, thay băng, HIV) không tính và không nêu. "
+        "Buổi điều trị hằng ngày mà cơ sở kê thành từng lượt khám trông cũng như vậy. Chỉ tính hồ sơ ngoại trú, không "
+        "tính lượt lĩnh thuốc."
+    ),
+    known_gaps_en=(
         "Planned cycles (dialysis, chemotherapy, transfusion, rehabilitation, dressings, HIV) are neither counted nor "
         "named. Daily sessions that a facility bills as visits of their own look the same. Only outpatient claims "
         "count, drug pick-ups do not."
     ),
     examples=(
         hit(
+            "chín lượt trong ba tuần",
             "nine visits in three weeks",
             *(row for d in range(9) for row in (visit(f"2025-03-{10 + 2 * d} 08:00"), exam())),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("eight visits", *(row for d in range(8) for row in (visit(f"2025-03-{10 + 2 * d} 08:00"), exam()))),
         clear(
+            "tám lượt",
+            "eight visits",
+            *(row for d in range(8) for row in (visit(f"2025-03-{10 + 2 * d} 08:00"), exam())),
+        ),
+        clear(
+            "lọc máu tuần ba lần",
             "dialysis three times a week",
             *(row for d in range(9) for row in (visit(f"2025-03-{10 + 2 * d} 08:00", ma_benh_chinh="N18.5"), exam())),
         ),
-        not_evaluable("no patient", visit(patient_id=None), exam()),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), exam()),
     ),
 )
 def too_many_visits(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -399,17 +453,23 @@ def too_many_visits(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Facility number {observed} that gives the card outpatient drugs within 30 days (threshold {allowed}).",
     legal_basis="ND188 Đ12 k4; TT12/2026 Đ10 k1 h",
     needs=(*WHO_AND_WHEN, "encounter.ma_loai_kcb", "encounter.t_thuoc"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Không tính hồ sơ có giấy chuyển, có giấy hẹn, hoặc sau đó người bệnh được chuyển viện. Chi nhánh có mã riêng "
+        "của một cơ sở được tính riêng."
+    ),
+    known_gaps_en=(
         "Claims with a referral, with an appointment, or after which the patient was transferred, are not counted. "
         "Branches of one facility with codes of their own count apart."
     ),
     examples=(
         hit(
+            "lấy thuốc ở bốn cơ sở trong 10 ngày",
             "drugs at four facilities in ten days",
             *(row for n in range(4) for row in (visit(f"2025-03-{10 + 3 * n} 08:00", ma_cskcb=f"0100{n + 1}"), drug())),
             amount=20 * PILL_PRICE * 0.8,
         ),
         clear(
+            "lấy thuốc ở ba cơ sở",
             "drugs at three",
             *(
                 row
@@ -418,10 +478,11 @@ def too_many_visits(tables: ClaimTables) -> nw.LazyFrame[Any]:
             ),
         ),
         clear(
+            "khám ở bốn cơ sở, không lấy thuốc",
             "examined at four, no drugs",
             *(row for n in range(4) for row in (visit(f"2025-03-{10 + 3 * n} 08:00", ma_cskcb=f"0100{n + 1}"), exam())),
         ),
-        not_evaluable("no patient", visit(patient_id=None), drug()),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), drug()),
     ),
 )
 def many_facilities(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -472,13 +533,19 @@ def many_facilities(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The delivery comes {observed} days after another one of the card (at least {allowed}).",
     legal_basis="ND90 Đ84-85; BLHS Đ215",
     needs=(*WHO_AND_WHEN, "encounter.ngay_ra", "encounter.ma_benh_chinh"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Nhận biết theo chẩn đoán hoặc tên dịch vụ. Hồ sơ bắt đầu trong vòng một ngày sau khi hồ sơ kia kết thúc được "
+        "coi là cùng một lần sinh (chuyển viện). Sản phụ vào viện lại mà vẫn mang mã sinh đẻ trông cũng như vậy: giấy "
+        f"ra viện cho biết. {MERGED_VI}"
+    ),
+    known_gaps_en=(
         "Told by the diagnosis or the name of a service. A claim that begins within a day of the other's end is taken "
         "for the same delivery (transfer). A mother readmitted under the code of the delivery looks the same: the "
-        f"discharge paper tells. {MERGED}"
+        f"discharge paper tells. {MERGED_EN}"
     ),
     examples=(
         hit(
+            "sinh lần hai sau ba tháng",
             "a second birth after three months",
             stay(days=3, gioi_tinh=2, ma_benh_chinh="O80"),
             exam(),
@@ -487,24 +554,27 @@ def many_facilities(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=EXAM_PRICE * 0.8,
         ),
         clear(
+            "cách nhau 15 tháng",
             "fifteen months apart",
             stay(days=3, gioi_tinh=2, ma_benh_chinh="O80"),
             stay(days=3, at="2026-06-10 08:00", gioi_tinh=2, ma_benh_chinh="O80"),
             exam(),
         ),
         clear(
+            "chuyển viện trong ngày sinh",
             "transferred on the day of birth",
             stay(days=0, gioi_tinh=2, ma_benh_chinh="O80", ma_loai_rv=2),
             stay(days=3, at="2025-03-10 20:00", gioi_tinh=2, ma_benh_chinh="O80", ma_cskcb="01002"),
             exam(),
         ),
         clear(
+            "khám sau sinh",
             "examined after the birth",
             stay(days=3, gioi_tinh=2, ma_benh_chinh="O80"),
             visit("2025-04-20 08:00", gioi_tinh=2, ma_benh_chinh="Z39.2"),
             exam(),
         ),
-        not_evaluable("no patient", stay(patient_id=None, ma_benh_chinh="O80"), exam()),
+        not_evaluable("thiếu mã người bệnh", "no patient", stay(patient_id=None, ma_benh_chinh="O80"), exam()),
     ),
 )
 def two_deliveries(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -546,13 +616,19 @@ def two_deliveries(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The same organ was removed on this card {observed} days before.",
     legal_basis="ND90 Đ84-86; BLHS Đ215",
     needs=(*WHO_AND_WHEN, "service_line.ma_nhom"),
-    known_gaps=(
-        "Appendix, gallbladder, whole uterus, spleen and whole prostate, told by the name of the service. Wording of a "
-        "revision, of a part of the organ or of care afterwards is passed over. Two claims of one operation that begin "
-        f"at the same time are left to the rules of duplicates. {MERGED}"
+    known_gaps_vi=(
+        "Ruột thừa, túi mật, toàn bộ tử cung, lách và toàn bộ tuyến tiền liệt, nhận biết theo tên dịch vụ. Bỏ qua tên "
+        "chỉ mổ lại, cắt một phần hoặc chăm sóc sau mổ. Hai hồ sơ của cùng một ca mổ bắt đầu cùng lúc để cho các quy "
+        f"tắc về trùng lặp. {MERGED_VI}"
+    ),
+    known_gaps_en=(
+        "Appendix, gallbladder, whole uterus, spleen and whole prostate, told by the name of the service. Wording of "
+        "a revision, of a part of the organ or of care afterwards is passed over. Two claims of one operation that "
+        f"begin at the same time are left to the rules of duplicates. {MERGED_EN}"
     ),
     examples=(
         hit(
+            "cắt ruột thừa lần thứ hai",
             "a second appendix",
             stay(days=4, ma_benh_chinh="K35.8"),
             surgery("2025-03-10 14:00"),
@@ -561,6 +637,7 @@ def two_deliveries(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=SURGERY_PRICE * 0.8,
         ),
         clear(
+            "cắt ruột thừa, sau đó cắt túi mật",
             "appendix, then gallbladder",
             stay(days=4, ma_benh_chinh="K35.8"),
             surgery("2025-03-10 14:00"),
@@ -568,14 +645,15 @@ def two_deliveries(tables: ClaimTables) -> nw.LazyFrame[Any]:
             surgery("2025-05-10 14:00", ten_dich_vu="Phẫu thuật nội soi cắt túi mật"),
         ),
         clear(
+            "mổ lại vì biến chứng",
             "operated on again for a complication",
             stay(days=4, ma_benh_chinh="K35.8"),
             surgery("2025-03-10 14:00"),
             stay(days=4, at="2025-05-10 08:00", ma_benh_chinh="T81.4"),
             surgery("2025-05-10 14:00", ten_dich_vu="Phẫu thuật mở lại sau cắt ruột thừa"),
         ),
-        clear("once", stay(days=4), surgery("2025-03-10 14:00"), service()),
-        not_evaluable("no patient", stay(patient_id=None), surgery("2025-03-10 14:00")),
+        clear("mổ một lần", "once", stay(days=4), surgery("2025-03-10 14:00"), service()),
+        not_evaluable("thiếu mã người bệnh", "no patient", stay(patient_id=None), surgery("2025-03-10 14:00")),
     ),
 )
 def organ_removed_twice(tables: ClaimTables) -> nw.LazyFrame[Any]:

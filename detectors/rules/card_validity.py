@@ -36,7 +36,7 @@ def _part(column: str, position: int) -> nw.Expr:
     title_en="Cost after expiry beyond the 15-day allowance",
     reason_vi="Y lệnh sau ngày thẻ hết hạn {observed} ngày (được tính thêm tối đa {allowed} ngày).",
     reason_en="Ordered {observed} days after the card ended (at most {allowed} days more are covered).",
-    legal_basis="ND188 Đ50 k4 (unverified)",
+    legal_basis="ND188 Đ50 k4 (chưa kiểm chứng)",
     needs=(
         "encounter.gt_the_tu",
         "encounter.gt_the_den",
@@ -44,27 +44,41 @@ def _part(column: str, position: int) -> nw.Expr:
         "drug_line.ngay_yl",
         "service_line.ngay_yl",
     ),
-    known_gaps=(
-        "Passed over: an arrival outside every card (that is CARD-01), dates that are not 8 digits, more than 4 cards, "
-        "a card without an end, lines after leaving (TIME-01, 02). A renewal that nobody typed looks the same. A bed "
-        "line that covers the whole stay is judged by its order, at its beginning."
+    known_gaps_vi=(
+        "Bỏ qua: vào viện khi không thẻ nào còn hạn (CARD-01 xét), ngày không đủ 8 chữ số, hơn 4 thẻ, thẻ không ghi "
+        "hạn cuối, dòng sau khi ra viện (TIME-01, TIME-02). Thẻ đã gia hạn mà không nhập trông cũng như vậy. Dòng "
+        "giường kéo dài cả đợt được xét theo lúc ra y lệnh, tức đầu dòng."
+    ),
+    known_gaps_en=(
+        "Passed over: an arrival outside every card (that is CARD-01), dates that are not 8 digits, more than 4 "
+        "cards, a card without an end, lines after leaving (TIME-01, 02). A renewal that nobody typed looks the same. "
+        "A bed line that covers the whole stay is judged by its order, at its beginning."
     ),
     examples=(
         hit(
+            "xét nghiệm ba tuần sau khi thẻ hết hạn",
             "test three weeks after the card ended",
             stay(days=30, gt_the_den="20250312"),
             service(),
             service(ngay_yl="2025-04-02 09:00"),
             amount=TEST_PRICE * 0.8,
         ),
-        clear("fifteenth day", stay(days=30, gt_the_den="20250312"), service(ngay_yl="2025-03-27 09:00")),
         clear(
+            "ngày thứ 15", "fifteenth day", stay(days=30, gt_the_den="20250312"), service(ngay_yl="2025-03-27 09:00")
+        ),
+        clear(
+            "thẻ thứ hai nối tiếp",
             "a second card takes over",
             stay(days=30, gt_the_tu="20240401;20250313", gt_the_den="20250312;20260312"),
             service(ngay_yl="2025-04-02 09:00"),
         ),
-        clear("card had ended before the patient came", visit(gt_the_den="20240101"), service()),
-        not_evaluable("no end of the card", stay(gt_the_den=None), service()),
+        clear(
+            "thẻ đã hết hạn trước khi vào viện",
+            "card had ended before the patient came",
+            visit(gt_the_den="20240101"),
+            service(),
+        ),
+        not_evaluable("thiếu hạn cuối của thẻ", "no end of the card", stay(gt_the_den=None), service()),
     ),
 )
 def cost_after_expiry(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -119,17 +133,21 @@ def _day_number(text: nw.Expr) -> nw.Expr:
     title_en="Card code with wrong structure",
     reason_vi="Ba ký tự đầu của mã thẻ không phải là hai chữ cái mã đối tượng và một chữ số quyền lợi từ 1 đến 5.",
     reason_en="The card does not begin with two letters of the object group and a benefit digit from 1 to 5.",
-    legal_basis="TT12/2026 Đ10 k1 a; QĐ 1351/QĐ-BHXH 2015 (unverified)",
+    legal_basis="TT12/2026 Đ10 k1 a; QĐ 1351/QĐ-BHXH 2015 (chưa kiểm chứng)",
     needs=("encounter.card_class",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ xét ba ký tự đầu của thẻ thứ nhất: số thẻ lưu dạng giả danh, dạng của số do khâu tiếp nhận kiểm tra. Thẻ "
+        "chỉ in 10 số có thể được ghi không có ba ký tự này."
+    ),
+    known_gaps_en=(
         "Only the first three characters of the first card are judged: the number itself is kept as a pseudonym, and "
         "intake checks its form. Cards printed with the ten digits alone may be written without the three characters."
     ),
     examples=(
-        hit("benefit digit 7", visit(card_class="DN7"), exam(), amount=EXAM_PRICE * 0.8),
-        clear("employee's card", visit(card_class="DN4"), exam()),
-        clear("temporary card of a newborn", visit(card_class="TE1"), exam()),
-        not_evaluable("no card", visit(card_class=None), exam()),
+        hit("ký tự mức hưởng là 7", "benefit digit 7", visit(card_class="DN7"), exam(), amount=EXAM_PRICE * 0.8),
+        clear("thẻ người lao động", "employee's card", visit(card_class="DN4"), exam()),
+        clear("thẻ tạm của trẻ sơ sinh", "temporary card of a newborn", visit(card_class="TE1"), exam()),
+        not_evaluable("không có thẻ", "no card", visit(card_class=None), exam()),
     ),
 )
 def odd_card(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -149,24 +167,34 @@ def odd_card(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Child card used after 72 months",
     reason_vi="Thẻ trẻ em dùng ngày {observed}, sau ngày cuối {allowed} (đủ 72 tháng, hoặc 30/9 của năm đó).",
     reason_en="A child's card is used on {observed}, after its last day {allowed} (72 months, or 30 September).",
-    legal_basis="L-BHYT Đ16 k3 (unverified); ND90 Đ90",
+    legal_basis="L-BHYT Đ16 k3 (chưa kiểm chứng); ND90 Đ90",
     needs=("encounter.card_class", "encounter.ngay_sinh", "encounter.ngay_vao"),
-    known_gaps=(
-        "Days are written yyyymmdd. The month in which the child turns 72 months counts as a whole, and where only the "
-        "year of birth is known the year does. Where the child has another valid card only the co-payment is at stake; "
-        "that card is not on the claim."
+    known_gaps_vi=(
+        "Ngày ghi dạng yyyymmdd. Cả tháng mà trẻ đủ 72 tháng đều được tính là còn hạn; chỉ biết năm sinh thì tính cả "
+        "năm. Nếu trẻ có thẻ khác còn hạn thì chỉ phần cùng chi trả bị ảnh hưởng; thẻ đó không có trên hồ sơ."
+    ),
+    known_gaps_en=(
+        "Days are written yyyymmdd. The month in which the child turns 72 months counts as a whole, and where only "
+        "the year of birth is known the year does. Where the child has another valid card only the co-payment is at "
+        "stake; that card is not on the claim."
     ),
     examples=(
         hit(
+            "bảy tuổi, dùng thẻ trẻ em",
             "seven years old on a child's card",
             visit(card_class="TE1", ngay_sinh="2018-02-01"),
             exam(),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("turned six in January, before 30 September", visit(card_class="TE1", ngay_sinh="2019-01-15"), exam()),
-        clear("four years old", visit(card_class="TE1", ngay_sinh="2020-06-01"), exam()),
-        clear("adult's card", visit(card_class="DN4", ngay_sinh="1985-02-01"), exam()),
-        not_evaluable("no date of birth", visit(card_class="TE1", ngay_sinh=None), exam()),
+        clear(
+            "tròn sáu tuổi tháng 1, trước ngày 30/9",
+            "turned six in January, before 30 September",
+            visit(card_class="TE1", ngay_sinh="2019-01-15"),
+            exam(),
+        ),
+        clear("bốn tuổi", "four years old", visit(card_class="TE1", ngay_sinh="2020-06-01"), exam()),
+        clear("thẻ người lớn", "adult's card", visit(card_class="DN4", ngay_sinh="1985-02-01"), exam()),
+        not_evaluable("thiếu ngày sinh", "no date of birth", visit(card_class="TE1", ngay_sinh=None), exam()),
     ),
 )
 def outgrown_child_card(tables: ClaimTables) -> nw.LazyFrame[Any]:

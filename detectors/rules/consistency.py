@@ -60,13 +60,18 @@ _THREE_TESTS = tuple(
     reason_en="Supply packages of one operation: the fund pays {observed} VND, the ceiling of one is {allowed} VND.",
     legal_basis="TT04/2017 Đ3 k2 b",
     needs=("encounter.card_class", "service_line.ma_nhom", "service_line.ngay_yl", "service_line.t_bhtt"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Những gì làm trong một ngày được coi là một ca: ngày có hai ca mổ có thanh toán có thể có hai gói nên bỏ "
+        "qua; gói tự nó đã vượt trần (TOT-06) cũng bỏ qua. Kỹ thuật mang mã thủ thuật (nhóm 18) không tính là ca mổ."
+    ),
+    known_gaps_en=(
         "One operation is taken to be what is done on one day: a day with two operations that cost something may hold "
         "two packages and is passed over, and so is a package that is above the ceiling by itself (TOT-06). A "
         "technique that is coded as a procedure (group 18) is not counted as an operation."
     ),
     examples=(
         hit(
+            "hai gói 80 triệu đồng cho một ca mổ",
             "two packages of 80 million for one operation",
             stay(),
             surgery("2025-03-10 14:00"),
@@ -75,6 +80,7 @@ _THREE_TESTS = tuple(
             amount=160_000_000 - 45 * 2_340_000,
         ),
         clear(
+            "hai ca mổ",
             "two operations",
             stay(),
             surgery("2025-03-10 14:00"),
@@ -83,13 +89,16 @@ _THREE_TESTS = tuple(
             service(price=100_000_000, goi_vtyt="G2", **_IMPLANT),
         ),
         clear(
+            "cộng lại vẫn dưới trần",
             "together below the ceiling",
             stay(),
             surgery("2025-03-10 14:00"),
             service(price=50_000_000, goi_vtyt="G1", **_IMPLANT),
             service(price=50_000_000, goi_vtyt="G2", **_IMPLANT),
         ),
-        not_evaluable("no card class", stay(card_class=None), service(price=1, goi_vtyt="G1", **_IMPLANT)),
+        not_evaluable(
+            "thiếu ký hiệu thẻ", "no card class", stay(card_class=None), service(price=1, goi_vtyt="G1", **_IMPLANT)
+        ),
     ),
 )
 def package_split(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -145,14 +154,21 @@ def package_split(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed} secondary diagnoses are coded (at most {allowed}).",
     legal_basis="QĐ 130/QĐ-BYT MA_BENH_KT",
     needs=("encounter.ma_benh_chinh",),
-    known_gaps="A sign without money: it tells that diagnoses are collected, not which of them is wrong.",
+    known_gaps_vi=(
+        "Dấu hiệu không kèm số tiền: chỉ cho biết chẩn đoán được gom nhiều, không cho biết chẩn đoán nào sai."
+    ),
+    known_gaps_en="A sign without money: it tells that diagnoses are collected, not which of them is wrong.",
     examples=(
         hit(
-            "thirteen codes", visit(ma_benh_kt=";".join(f"E1{n}" for n in range(10)) + ";I10;K29;M54"), exam(), amount=0
+            "13 mã bệnh",
+            "thirteen codes",
+            visit(ma_benh_kt=";".join(f"E1{n}" for n in range(10)) + ";I10;K29;M54"),
+            exam(),
+            amount=0,
         ),
-        clear("three codes", visit(ma_benh_kt="I10;E11;K29;"), exam()),
-        clear("none", visit(ma_benh_kt=None), exam()),
-        not_evaluable("no diagnosis at all", visit(ma_benh_chinh=None), exam()),
+        clear("ba mã bệnh", "three codes", visit(ma_benh_kt="I10;E11;K29;"), exam()),
+        clear("không có bệnh kèm theo", "none", visit(ma_benh_kt=None), exam()),
+        not_evaluable("không có chẩn đoán nào", "no diagnosis at all", visit(ma_benh_chinh=None), exam()),
     ),
 )
 def too_many_diagnoses(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -182,12 +198,17 @@ def too_many_diagnoses(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "drug_line.ngay_yl",
         "service_line.ngay_yl",
     ),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ tính dòng cùng mã, cùng phút ra y lệnh và được thanh toán ở cả hai hồ sơ; lượt khám phải bắt đầu trước "
+        "đợt nội trú, tại cùng cơ sở. Dòng không ghi giờ dễ lặp lại nên bỏ qua."
+    ),
+    known_gaps_en=(
         "Only lines with the same code and the same minute of order count, paid in both claims; the visit must begin "
         "before the stay, at the same facility. A line without a clock repeats easily and is passed over."
     ),
     examples=(
         hit(
+            "ba xét nghiệm của lượt khám lặp lại trong đợt nội trú",
             "three tests of the visit again in the stay",
             visit(),
             exam(),
@@ -197,6 +218,7 @@ def too_many_diagnoses(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=3 * TEST_PRICE * 0.8,
         ),
         clear(
+            "xét nghiệm lại sáng hôm sau",
             "tests repeated the next morning",
             visit(),
             *_THREE_TESTS,
@@ -204,13 +226,14 @@ def too_many_diagnoses(tables: ClaimTables) -> nw.LazyFrame[Any]:
             *(service(ma_dich_vu=f"23.000{n}.1493", ngay_yl="2025-03-11 06:00") for n in range(3)),
         ),
         clear(
+            "đã gộp vào đợt nội trú, lượt khám không đề nghị thanh toán",
             "moved into the stay, nothing asked for the visit",
             visit(),
             *({**row, "muc_huong": 0} for row in _THREE_TESTS),
             stay(days=3, at="2025-03-10 12:00"),
             *_THREE_TESTS,
         ),
-        not_evaluable("no patient", stay(patient_id=None), exam()),
+        not_evaluable("thiếu mã người bệnh", "no patient", stay(patient_id=None), exam()),
     ),
 )
 def visit_repeated_in_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -285,24 +308,30 @@ def visit_repeated_in_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
         for table in LINES
         for field in ("thanh_tien_bv", "t_bntt", "t_bncct", "t_bhtt", "t_nguonkhac")
     ),
-    known_gaps=(
+    known_gaps_vi=(
+        "Số tiền là phần các nguồn cộng lại vượt chi phí; nếu thấp hơn thì quỹ không thiệt. Không xét hồ sơ theo "
+        "chuẩn 4210: chuẩn này không có cân đối đó."
+    ),
+    known_gaps_en=(
         "The money is what the sources hold beyond the bill; where they hold less, the fund loses nothing. Claims of "
         "the 4210 format are not judged: they have no such balance."
     ),
     examples=(
         hit(
+            "quỹ trả luôn cả phần cùng chi trả",
             "the co-payment is paid by the fund too",
             visit(),
             service(t_bhtt=TEST_PRICE, t_bncct=TEST_PRICE * 0.2, t_bntt=0),
             amount=TEST_PRICE * 0.2,
         ),
-        clear("80 and 20 make 100", visit(), exam(), drug()),
+        clear("80 cộng 20 bằng 100", "80 and 20 make 100", visit(), exam(), drug()),
         clear(
+            "nguồn khác trả phần cùng chi trả",
             "another source pays the co-payment",
             visit(),
             service(t_bncct=0, t_nguonkhac=TEST_PRICE * 0.2),
         ),
-        not_evaluable("no co-payment on a line", visit(), exam(t_bncct=None)),
+        not_evaluable("dòng thiếu tiền cùng chi trả", "no co-payment on a line", visit(), exam(t_bncct=None)),
     ),
 )
 def sources_out_of_balance(tables: ClaimTables) -> nw.LazyFrame[Any]:

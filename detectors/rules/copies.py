@@ -64,21 +64,38 @@ def _course(start: str, *, patient: str | None = "P1", shift: int = 0, pills: in
     title_en="A record that equals another patient's line by line and minute by minute",
     reason_vi="Trùng mọi dòng, số tiền, từng phút với hồ sơ của người bệnh khác {observed} ngày trước; {amount}.",
     reason_en="Equals another patient's record of {observed} days before in every line, price and minute; {amount}.",
-    legal_basis="TT12/2026 Đ11; ND90 Đ85 (unverified)",
+    legal_basis="TT12/2026 Đ11; ND90 Đ85 (chưa kiểm chứng)",
     context="facility",
     needs=("encounter.patient_id", "service_line.ngay_yl"),
-    known_gaps=(
-        "A protocol that software types by itself, to the minute, looks copied. Of two records the later is named, and "
-        "may be the true one. Groups examined on one day by one list are passed over, so are fewer than six lines "
+    known_gaps_vi=(
+        "Phác đồ mà phần mềm tự điền, đúng từng phút, trông như chép lại. Giữa hai hồ sơ thì nêu hồ sơ sau, mà hồ sơ "
+        "này có thể là thật. Bỏ qua nhóm khám cùng ngày theo một danh sách, hồ sơ dưới sáu dòng và dòng không ghi "
+        "giờ; chỉ cần đổi một con số là không thấy nữa."
+    ),
+    known_gaps_en=(
+        "A protocol that software types by itself, to the minute, looks copied. Of two records the later is named, "
+        "and may be the true one. Groups examined on one day by one list are passed over, so are fewer than six lines "
         "and lines without clock times; one changed figure hides a copy."
     ),
     examples=(
-        hit("the same course for another", *_course("2025-03-05", patient="P2"), *_course("2025-03-10")),
-        clear("one line ten minutes later", *_course("2025-03-05", patient="P2"), *_course("2025-03-10", shift=10)),
-        clear("another quantity", *_course("2025-03-05", patient="P2"), *_course("2025-03-10", pills=30)),
-        clear("the same patient", *_course("2025-03-05"), *_course("2025-03-10")),
-        clear("months before", *_course("2025-01-05", patient="P2"), *_course("2025-03-10")),
-        not_evaluable("nobody named", *_course("2025-03-10", patient=None)),
+        hit(
+            "cùng diễn biến điều trị của người khác",
+            "the same course for another",
+            *_course("2025-03-05", patient="P2"),
+            *_course("2025-03-10"),
+        ),
+        clear(
+            "một dòng lệch mười phút",
+            "one line ten minutes later",
+            *_course("2025-03-05", patient="P2"),
+            *_course("2025-03-10", shift=10),
+        ),
+        clear(
+            "số lượng khác", "another quantity", *_course("2025-03-05", patient="P2"), *_course("2025-03-10", pills=30)
+        ),
+        clear("cùng một người bệnh", "the same patient", *_course("2025-03-05"), *_course("2025-03-10")),
+        clear("cách nhau nhiều tháng", "months before", *_course("2025-01-05", patient="P2"), *_course("2025-03-10")),
+        not_evaluable("thiếu mã người bệnh", "nobody named", *_course("2025-03-10", patient=None)),
     ),
 )
 def copied_record(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -137,29 +154,41 @@ def _tested(at: str, values: Sequence[str], **fields: Any) -> tuple[Row, ...]:
     legal_basis="ND90 Đ85; BLHS Đ215",
     context="facility",
     needs=("encounter.patient_id",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ so bộ từ tám con số trở lên của một dịch vụ, gộp mọi kết quả trong hồ sơ; chỉ cần đổi một con số là "
+        "không thấy nữa. Máy chưa hiệu chuẩn có thể lặp một con số, khó lặp tám con số."
+    ),
+    known_gaps_en=(
         "Only whole sets of eight numbers or more of one service are compared, all its results in the claim together; "
         "one changed figure hides a copy. Machines that are not calibrated may repeat a figure, hardly eight."
     ),
     examples=(
         hit(
+            "tám con số",
             "eight figures",
             *_tested("2025-03-05 08:00", _PANEL, patient_id="P2"),
             *_tested("2025-03-10 08:00", _PANEL),
             amount=TEST_PRICE * 0.8,
         ),
         clear(
+            "một con số khác",
             "one figure differs",
             *_tested("2025-03-05 08:00", _PANEL, patient_id="P2"),
             *_tested("2025-03-10 08:00", (*_PANEL[:7], "252.9")),
         ),
         clear(
+            "vài con số",
             "a few figures",
             *_tested("2025-03-05 08:00", _PANEL[:4], patient_id="P2"),
             *_tested("2025-03-10 08:00", _PANEL[:4]),
         ),
-        clear("the same patient", *_tested("2025-03-05 08:00", _PANEL), *_tested("2025-03-10 08:00", _PANEL)),
-        not_evaluable("nobody named", *_tested("2025-03-10 08:00", _PANEL, patient_id=None)),
+        clear(
+            "cùng một người bệnh",
+            "the same patient",
+            *_tested("2025-03-05 08:00", _PANEL),
+            *_tested("2025-03-10 08:00", _PANEL),
+        ),
+        not_evaluable("thiếu mã người bệnh", "nobody named", *_tested("2025-03-10 08:00", _PANEL, patient_id=None)),
     ),
 )
 def same_results(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -65,23 +65,35 @@ _B: Row = stay(at="2025-03-10 08:00", days=3)
     legal_basis="TT35/2016 Đ4c (trước đây TT39/2018 Đ6 k4)",
     context="facility",
     needs=("service_line.ma_nhom",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Bỏ qua dòng giường thiếu mã giường hoặc thời điểm kết thúc. Mã chỉ phòng hoặc loại giường trông như nằm "
+        "chung; bỏ qua sản phụ và trẻ sơ sinh. Ba người một giường được tính như hai."
+    ),
+    known_gaps_en=(
         "Bed lines without a bed code or an end are passed over. Codes that mean a room or a kind of bed look shared; "
         "mothers and newborns are passed over. Three in a bed are counted as two."
     ),
     examples=(
-        hit("two in a bed", _A, bed(4), _B, bed(3), amount=0.5 * 3 * BED_PRICE * 0.8),
-        clear("half price each", _A, bed(4), _B, bed(3, ratio=50)),
-        clear("another bed", _A, bed(4), _B, bed(3, ma_giuong="H002")),
-        clear("after the other left", stay(at="2025-03-05 08:00", days=4, patient_id="P2"), bed(4), _B, bed(3)),
+        hit("hai người một giường", "two in a bed", _A, bed(4), _B, bed(3), amount=0.5 * 3 * BED_PRICE * 0.8),
+        clear("mỗi người nửa giá", "half price each", _A, bed(4), _B, bed(3, ratio=50)),
+        clear("giường khác", "another bed", _A, bed(4), _B, bed(3, ma_giuong="H002")),
         clear(
+            "sau khi người kia ra viện",
+            "after the other left",
+            stay(at="2025-03-05 08:00", days=4, patient_id="P2"),
+            bed(4),
+            _B,
+            bed(3),
+        ),
+        clear(
+            "trẻ sơ sinh",
             "a newborn",
             stay(at="2025-03-09 08:00", days=4, patient_id="P2"),
             bed(4),
             {**_B, "ma_benh_chinh": "P59.9"},
             bed(3),
         ),
-        not_evaluable("no cost group", _A, bed(4), _B, bed(3, ma_nhom=None)),
+        not_evaluable("thiếu nhóm chi phí", "no cost group", _A, bed(4), _B, bed(3, ma_nhom=None)),
     ),
 )
 def shared_bed(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -120,19 +132,30 @@ def _full_ward(patients: int) -> tuple[Row, ...]:
     title_en="Census above planned beds",
     reason_vi="Khi vào khoa đã là người thứ {observed}, trong khi mức giường tính đủ giá là {allowed}; {amount}.",
     reason_en="On admission the department had {observed} patients where {allowed} are paid in full; {amount}.",
-    legal_basis="TT35/2016 Đ4c; ND188 Đ22; TT39/2018 Đ6 k16 (unverified)",
+    legal_basis="TT35/2016 Đ4c; ND188 Đ22; TT39/2018 Đ6 k16 (chưa kiểm chứng)",
     context="facility",
     needs=("service_line.ma_nhom", "service_line.ma_khoa"),
     catalogues=("beds",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Mức giá xét theo quý, còn quy tắc này xét ngày vào viện. Thảm họa, dịch bệnh cũng làm khoa quá tải; tòa nhà "
+        "mới vào danh mục chậm. Chỉ đếm người bệnh BHYT."
+    ),
+    known_gaps_en=(
         "The price scale is that of a quarter, this looks at the day of admission. Disasters and epidemics fill wards "
         "too; a new building stands in the catalogue late. Only insured patients are counted."
     ),
     examples=(
-        hit("the third for two beds", *_full_ward(2), _B, bed(3, ma_giuong="H009"), amount=0.1 * 3 * BED_PRICE * 0.8),
-        clear("the second", *_full_ward(1), _B, bed(3, ma_giuong="H009")),
-        clear("another department", *_full_ward(2), _B, bed(3, ma_khoa="K19")),
-        not_evaluable("no department", *_full_ward(2), _B, bed(3, ma_khoa=None)),
+        hit(
+            "người thứ ba cho hai giường",
+            "the third for two beds",
+            *_full_ward(2),
+            _B,
+            bed(3, ma_giuong="H009"),
+            amount=0.1 * 3 * BED_PRICE * 0.8,
+        ),
+        clear("người thứ hai", "the second", *_full_ward(1), _B, bed(3, ma_giuong="H009")),
+        clear("khoa khác", "another department", *_full_ward(2), _B, bed(3, ma_khoa="K19")),
+        not_evaluable("thiếu mã khoa", "no department", *_full_ward(2), _B, bed(3, ma_khoa=None)),
     ),
 )
 def over_capacity(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -176,17 +199,21 @@ def _pack(serial: str = "SN12345678", **fields: Any) -> Row:
     legal_basis="BLHS Đ215; ND90 Đ85-86",
     context="facility",
     needs=("service_line.ma_nhom", "encounter.patient_id"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Mã chỉ kiểu sản phẩm chứ không chỉ từng cái thì lặp lại là bình thường: bỏ qua mã không có năm chữ số liền "
+        "nhau và mã kê quá bốn lần trong tháng; vật tư khai là tái sử dụng cũng bỏ qua."
+    ),
+    known_gaps_en=(
         "Where the code names a model and not a piece, it repeats honestly: codes without five digits in a row and "
         "those charged more than four times in a month are passed over, and so are pieces declared as reused."
     ),
     examples=(
-        hit("the same sticker", _A, _pack(), _B, _pack(), amount=TEST_PRICE * 0.8),
-        clear("another sticker", _A, _pack(), _B, _pack("SN12345679")),
-        clear("a model", _A, _pack("KD-4"), _B, _pack("KD-4")),
-        clear("declared as reused", _A, _pack(), _B, _pack(tai_su_dung=1)),
-        clear("the same patient", {**_A, "patient_id": "P1"}, _pack(), _B, _pack()),
-        not_evaluable("nobody named", _A, _pack(), {**_B, "patient_id": None}, _pack()),
+        hit("cùng một tem", "the same sticker", _A, _pack(), _B, _pack(), amount=TEST_PRICE * 0.8),
+        clear("tem khác", "another sticker", _A, _pack(), _B, _pack("SN12345679")),
+        clear("mã kiểu sản phẩm", "a model", _A, _pack("KD-4"), _B, _pack("KD-4")),
+        clear("khai là tái sử dụng", "declared as reused", _A, _pack(), _B, _pack(tai_su_dung=1)),
+        clear("cùng một người bệnh", "the same patient", {**_A, "patient_id": "P1"}, _pack(), _B, _pack()),
+        not_evaluable("thiếu mã người bệnh", "nobody named", _A, _pack(), {**_B, "patient_id": None}, _pack()),
     ),
 )
 def same_serial(tables: ClaimTables) -> nw.LazyFrame[Any]:

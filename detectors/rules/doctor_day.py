@@ -25,11 +25,16 @@ HOUR = facts("EXAM-16")
 
 _FUND = EXAM_PRICE * 0.8
 _NEEDS = ("encounter.ngay_vao", "encounter.ngay_ra", "service_line.ma_nhom", "service_line.ngay_yl")
-_WITHIN = (
-    "An examination is counted at the time it was done, where that lies within its encounter; several by one doctor in "
-    "one encounter's day are one. "
+_WITHIN_VI = (
+    "Lượt khám tính theo lúc thực hiện, nếu lúc đó nằm trong đợt; nhiều lần khám của một bác sĩ trong một ngày của "
+    "một đợt tính là một. "
 )
-_EXEMPT = "Disasters and epidemics, which are exempt, are not known here. "
+_WITHIN_EN = (
+    "An examination is counted at the time it was done, where that lies within its encounter; several by one doctor "
+    "in one encounter's day are one. "
+)
+_EXEMPT_VI = "Thảm họa và dịch bệnh, được loại trừ, thì ở đây không biết. "
+_EXEMPT_EN = "Disasters and epidemics, which are exempt, are not known here. "
 
 
 def _queue(
@@ -79,18 +84,24 @@ def _over_capacity(seen: nw.LazyFrame[Any], *of: str, limit: nw.Expr | float, ho
     reason_en="Examination number {observed} of the doctor's day (paid in full up to {allowed}).",
     legal_basis="TT35/2016 Đ4b",
     needs=_NEEDS,
-    known_gaps=(
-        f"{_WITHIN}{_EXEMPT}"
-        "Counted for a doctor in a department; two doctors who share one code look the same. Hours of the "
-        "day beyond eight raise the limit, counted from the doctor's first examination, breaks included. Files that "
-        "know only the day of arrival and leaving are not judged."
+    known_gaps_vi=(
+        f"{_WITHIN_VI}{_EXEMPT_VI}Tính cho một bác sĩ trong một khoa; hai bác sĩ dùng chung mã trông cũng như vậy. Giờ "
+        "làm quá tám giờ trong ngày thì nâng mức giới hạn, tính từ lượt khám đầu của bác sĩ, kể cả giờ nghỉ. Không "
+        "xét tệp chỉ ghi ngày vào và ngày ra."
+    ),
+    known_gaps_en=(
+        f"{_WITHIN_EN}{_EXEMPT_EN}Counted for a doctor in a department; two doctors who share one code look the same. "
+        "Hours of the day beyond eight raise the limit, counted from the doctor's first examination, breaks included. "
+        "Files that know only the day of arrival and leaving are not judged."
     ),
     examples=(
-        hit("the sixty-sixth of the day", *_queue(66, every=6), amount=_FUND / 2),
-        clear("sixty-five", *_queue(65, every=6)),
-        clear("seventy in twelve hours", *_queue(70, every=10)),
-        clear("seventy among four doctors", *_queue(70, every=6, turns=True)),
-        not_evaluable("no time of order", *_queue(66, every=6, ngay_yl=None, ngay_th_yl=None)),
+        hit("lượt thứ 66 trong ngày", "the sixty-sixth of the day", *_queue(66, every=6), amount=_FUND / 2),
+        clear("65 lượt", "sixty-five", *_queue(65, every=6)),
+        clear("70 lượt trong 12 giờ", "seventy in twelve hours", *_queue(70, every=10)),
+        clear("70 lượt chia cho bốn bác sĩ", "seventy among four doctors", *_queue(70, every=6, turns=True)),
+        not_evaluable(
+            "thiếu thời điểm y lệnh", "no time of order", *_queue(66, every=6, ngay_yl=None, ngay_th_yl=None)
+        ),
     ),
 )
 def exams_over_doctor_day(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -119,19 +130,35 @@ def _facility(tables: int | None = 1, **fields: Any) -> Row:
     legal_basis="TT35/2016 Đ4b",
     needs=_NEEDS,
     catalogues=("facilities",),
-    known_gaps=(
-        f"{_WITHIN}{_EXEMPT}"
-        "The facility catalogue gives the tables of the whole facility, not of a department: one department "
-        "beyond its own is not seen. Facilities without a number of tables are passed over. Hours beyond eight, from "
-        "the facility's first examination of the day, raise the limit. That the excess is not paid at all after three "
-        "such months is not counted: half is."
+    known_gaps_vi=(
+        f"{_WITHIN_VI}{_EXEMPT_VI}Danh mục chỉ ghi số bàn khám của cả cơ sở, không ghi theo khoa: một khoa vượt riêng "
+        "thì không thấy. Bỏ qua cơ sở không có số bàn khám. Giờ làm quá tám giờ, tính từ lượt khám đầu trong ngày của "
+        "cơ sở, thì nâng mức giới hạn. Việc không thanh toán toàn bộ phần vượt sau ba tháng liên tiếp chưa được tính: "
+        "chỉ tính một nửa."
+    ),
+    known_gaps_en=(
+        f"{_WITHIN_EN}{_EXEMPT_EN}The facility catalogue gives the tables of the whole facility, not of a department: "
+        "one department beyond its own is not seen. Facilities without a number of tables are passed over. Hours "
+        "beyond eight, from the facility's first examination of the day, raise the limit. That the excess is not paid "
+        "at all after three such months is not counted: half is."
     ),
     examples=(
-        hit("one table, sixty-six people", _facility(), *_queue(66, every=6, turns=True), amount=_FUND / 2),
-        clear("two tables", _facility(2), *_queue(66, every=6, turns=True)),
-        clear("one table, sixty-five people", _facility(), *_queue(65, every=6, turns=True)),
-        clear("number of tables unknown", _facility(None), *_queue(66, every=6)),
-        not_evaluable("no time of order", _facility(), *_queue(66, every=6, ngay_yl=None, ngay_th_yl=None)),
+        hit(
+            "một bàn khám, 66 người",
+            "one table, sixty-six people",
+            _facility(),
+            *_queue(66, every=6, turns=True),
+            amount=_FUND / 2,
+        ),
+        clear("hai bàn khám", "two tables", _facility(2), *_queue(66, every=6, turns=True)),
+        clear("một bàn khám, 65 người", "one table, sixty-five people", _facility(), *_queue(65, every=6, turns=True)),
+        clear("không biết số bàn khám", "number of tables unknown", _facility(None), *_queue(66, every=6)),
+        not_evaluable(
+            "thiếu thời điểm y lệnh",
+            "no time of order",
+            _facility(),
+            *_queue(66, every=6, ngay_yl=None, ngay_th_yl=None),
+        ),
     ),
 )
 def exams_over_tables(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -167,17 +194,23 @@ def exams_over_tables(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed}% of the gaps between the doctor's examinations of the day are under 2 minutes ({allowed}%).",
     legal_basis="TT12/2026 Đ10 k1 i",
     needs=_NEEDS,
-    known_gaps=(
-        f"{_WITHIN}The first 39 of the day carry no sign: it is complete with the fortieth. Encounters that begin and "
-        "end within two minutes are left out: those are times of typing. An assistant who signs in the doctor's name "
-        "looks the same."
+    known_gaps_vi=(
+        f"{_WITHIN_VI}39 lượt đầu trong ngày không mang dấu hiệu: đến lượt thứ 40 mới đủ. Bỏ qua đợt bắt đầu và kết "
+        "thúc trong vòng hai phút: đó là giờ nhập máy. Người phụ ký tên bác sĩ trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        f"{_WITHIN_EN}The first 39 of the day carry no sign: it is complete with the fortieth. Encounters that begin "
+        "and end within two minutes are left out: those are times of typing. An assistant who signs in the doctor's "
+        "name looks the same."
     ),
     examples=(
-        hit("the fortieth, one a minute", *_queue(40, every=1), amount=_FUND),
-        clear("thirty-nine", *_queue(39, every=1)),
-        clear("forty, one each five minutes", *_queue(40, every=5)),
-        clear("forty among four doctors", *_queue(40, every=1, turns=True)),
-        not_evaluable("no time of order", *_queue(40, every=1, ngay_yl=None, ngay_th_yl=None)),
+        hit("lượt thứ 40, mỗi phút một lượt", "the fortieth, one a minute", *_queue(40, every=1), amount=_FUND),
+        clear("39 lượt", "thirty-nine", *_queue(39, every=1)),
+        clear("40 lượt, năm phút một lượt", "forty, one each five minutes", *_queue(40, every=5)),
+        clear("40 lượt chia cho bốn bác sĩ", "forty among four doctors", *_queue(40, every=1, turns=True)),
+        not_evaluable(
+            "thiếu thời điểm y lệnh", "no time of order", *_queue(40, every=1, ngay_yl=None, ngay_th_yl=None)
+        ),
     ),
 )
 def exams_too_close(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -212,17 +245,23 @@ def exams_too_close(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Examination number {observed} within an hour of the doctor (threshold {allowed}).",
     legal_basis="TT12/2026 Đ10 k1 i",
     needs=_NEEDS,
-    known_gaps=(
-        f"{_WITHIN}Hours of the clock, not any sixty minutes. Encounters that begin and end within two minutes are "
+    known_gaps_vi=(
+        f"{_WITHIN_VI}Tính theo giờ đồng hồ, không phải 60 phút bất kỳ. Bỏ qua đợt bắt đầu và kết thúc trong vòng hai "
+        "phút: đó là giờ nhập máy. Người phụ ký tên bác sĩ trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        f"{_WITHIN_EN}Hours of the clock, not any sixty minutes. Encounters that begin and end within two minutes are "
         "left out: those are times of typing. An assistant who signs in the doctor's name looks the same."
     ),
     examples=(
-        hit("sixteen in an hour", *_queue(16, every=3), amount=_FUND / 2),
-        clear("fifteen", *_queue(15, every=3)),
-        clear("sixteen in two hours", *_queue(16, every=6)),
-        clear("sixteen among four doctors", *_queue(16, every=3, turns=True)),
-        clear("typed after an outage", *_queue(20, every=1, typed=True)),
-        not_evaluable("no time of order", *_queue(16, every=3, ngay_yl=None, ngay_th_yl=None)),
+        hit("16 lượt trong một giờ", "sixteen in an hour", *_queue(16, every=3), amount=_FUND / 2),
+        clear("15 lượt", "fifteen", *_queue(15, every=3)),
+        clear("16 lượt trong hai giờ", "sixteen in two hours", *_queue(16, every=6)),
+        clear("16 lượt chia cho bốn bác sĩ", "sixteen among four doctors", *_queue(16, every=3, turns=True)),
+        clear("nhập lại sau sự cố mất mạng", "typed after an outage", *_queue(20, every=1, typed=True)),
+        not_evaluable(
+            "thiếu thời điểm y lệnh", "no time of order", *_queue(16, every=3, ngay_yl=None, ngay_th_yl=None)
+        ),
     ),
 )
 def exams_over_hour(tables: ClaimTables) -> nw.LazyFrame[Any]:

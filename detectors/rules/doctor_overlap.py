@@ -38,13 +38,21 @@ CATARACT = facts("SRV-41")
 
 _FUND = SURGERY_PRICE * 0.8
 _NEEDS = ("encounter.ngay_vao", "encounter.ngay_ra", "service_line.ma_nhom", "service_line.ngay_yl")
-_TIMES = (
-    "Times outside the encounter and times without a clock are not judged, nor is a blank end. Times that were rounded "
-    "or typed afterwards look the same. "
+_TIMES_VI = (
+    "Không xét giờ nằm ngoài đợt, giờ chỉ có ngày, hay thời điểm kết thúc để trống. Giờ làm tròn hoặc nhập sau trông "
+    "cũng như vậy. "
 )
-_HANDS = (
-    "Only operations, and procedures that bind the hands by their names; teeth, sutures and plaster, which are done in "
-    f"turns, are left out. {_TIMES}"
+_TIMES_EN = (
+    "Times outside the encounter and times without a clock are not judged, nor is a blank end. Times that were "
+    "rounded or typed afterwards look the same. "
+)
+_HANDS_VI = (
+    "Chỉ xét ca mổ, và thủ thuật mà tên cho biết phải làm liền tay; răng, khâu vết thương và bó bột, vốn làm xen kẽ, "
+    f"thì bỏ qua. {_TIMES_VI}"
+)
+_HANDS_EN = (
+    "Only operations, and procedures that bind the hands by their names; teeth, sutures and plaster, which are done "
+    f"in turns, are left out. {_TIMES_EN}"
 )
 
 
@@ -65,43 +73,59 @@ def _other(**fields: Any) -> Row:
     reason_en="The first surgeon was operating on somebody else: {observed} minutes in common ({allowed} allowed).",
     legal_basis="TT12/2026 Đ10 k1 g; ND90 Đ86",
     needs=_NEEDS,
-    known_gaps=(
-        f"{_HANDS}The first name of the team counts. A head of department who is named first on every operation looks "
-        "the same. The later operation carries the sign, at most with the price of the earlier."
+    known_gaps_vi=(
+        f"{_HANDS_VI}Tính người đứng tên đầu trong kíp. Trưởng khoa đứng tên đầu mọi ca mổ trông cũng như vậy. Ca mổ "
+        "sau mang dấu hiệu, nhiều nhất bằng giá ca trước."
+    ),
+    known_gaps_en=(
+        f"{_HANDS_EN}The first name of the team counts. A head of department who is named first on every operation "
+        "looks the same. The later operation carries the sign, at most with the price of the earlier."
     ),
     examples=(
         hit(
+            "trùng nhau nửa giờ",
             "half an hour in common",
             *(_other(), surgery("2025-03-10 10:00")),
             *(stay(), surgery("2025-03-10 10:30")),
             amount=_FUND,
         ),
         hit(
+            "không quá ca rẻ hơn",
             "no more than the cheaper one",
             *(_other(), surgery("2025-03-10 10:00", price=1_000_000)),
             *(stay(), surgery("2025-03-10 10:30")),
             amount=800_000,
         ),
         hit(
+            "kéo sang đêm",
             "into the night",
             *(_other(), surgery("2025-03-10 23:30", minutes=120)),
             *(stay(), surgery("2025-03-11 00:30")),
             amount=_FUND,
         ),
         clear(
+            "ca này đóng vết mổ khi ca sau chuẩn bị",
             "closing while the next is prepared",
             _other(),
             surgery("2025-03-10 10:00"),
             stay(),
             surgery("2025-03-10 10:50"),
         ),
-        clear("two parts of one operation", stay(), surgery("2025-03-10 10:00"), surgery("2025-03-10 10:10")),
         clear(
+            "hai phần của một ca mổ",
+            "two parts of one operation",
+            stay(),
+            surgery("2025-03-10 10:00"),
+            surgery("2025-03-10 10:10"),
+        ),
+        clear(
+            "đứng thứ hai trong kíp kia",
             "second in the other team",
             *(_other(), surgery("2025-03-10 10:00", nguoi_thuc_hien="002/CCHN;001/CCHN")),
             *(stay(), surgery("2025-03-10 10:30")),
         ),
         clear(
+            "cơ sở khác",
             "another facility",
             _other(ma_cskcb="01002"),
             surgery("2025-03-10 10:00"),
@@ -109,16 +133,19 @@ def _other(**fields: Any) -> Row:
             surgery("2025-03-10 10:30"),
         ),
         clear(
+            "hai ghế răng",
             "two dental chairs",
             *(_other(), surgery("2025-03-10 10:00", ma_nhom=18, ten_dich_vu="Điều trị sâu ngà răng")),
             *(stay(), surgery("2025-03-10 10:10", ma_nhom=18, ten_dich_vu="Điều trị sâu ngà răng")),
         ),
         clear(
+            "lọc máu cho hai người",
             "dialysis of two",
             *(_other(), surgery("2025-03-10 10:00", ma_nhom=18, ten_dich_vu="Thận nhân tạo chu kỳ")),
             *(stay(), surgery("2025-03-10 10:10", ma_nhom=18, ten_dich_vu="Thận nhân tạo chu kỳ")),
         ),
         not_evaluable(
+            "không ghi giờ",
             "no times",
             *(_other(), surgery("2025-03-10 10:00")),
             *(stay(), surgery("2025-03-10 10:30", ngay_yl=None, ngay_th_yl=None)),
@@ -149,34 +176,42 @@ def two_operations(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The doctor examines {observed} minutes into an operation on somebody else as its first surgeon.",
     legal_basis="TT12/2026 Đ10 k1 g",
     needs=_NEEDS,
-    known_gaps=(
-        f"Only operations (group 8). {_TIMES}"
-        "A consultation that ends within the margin is not judged. A resident who signs in the surgeon's "
-        "name looks the same."
+    known_gaps_vi=(
+        f"Chỉ xét ca mổ (nhóm 8). {_TIMES_VI}Không xét lượt khám kết thúc trong khoảng dung sai. Bác sĩ nội trú ký tên "
+        "phẫu thuật viên trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        f"Only operations (group 8). {_TIMES_EN}A consultation that ends within the margin is not judged. A resident "
+        "who signs in the surgeon's name looks the same."
     ),
     examples=(
         hit(
+            "khám giữa ca mổ",
             "in the middle of an operation",
             *(_other(), surgery("2025-03-10 10:00")),
             *(visit("2025-03-10 10:00"), exam(ngay_th_yl="2025-03-10 10:30")),
             amount=EXAM_PRICE * 0.8,
         ),
         clear(
+            "khám khi ca mổ bắt đầu",
             "as it begins",
             *(_other(), surgery("2025-03-10 10:00")),
             *(visit("2025-03-10 09:30"), exam(ngay_th_yl="2025-03-10 10:03")),
         ),
         clear(
+            "khám trước ca mổ: chỉ y lệnh ghi sau",
             "before it: only the order is later",
             *(_other(), surgery("2025-03-10 10:00")),
             *(visit("2025-03-10 09:30"), exam(ngay_yl="2025-03-10 10:20", ngay_th_yl="2025-03-10 09:40")),
         ),
         clear(
+            "người phụ mổ khám",
             "the assistant examines",
             *(_other(), surgery("2025-03-10 10:00")),
             *(visit("2025-03-10 10:00"), exam(ngay_th_yl="2025-03-10 10:30", doctor="002/CCHN")),
         ),
         clear(
+            "nha sĩ khám giữa hai lần hàn răng",
             "a dentist between two fillings",
             *(
                 visit("2025-03-10 09:50", patient_id="P2"),
@@ -184,8 +219,15 @@ def two_operations(tables: ClaimTables) -> nw.LazyFrame[Any]:
             ),
             *(visit("2025-03-10 10:00"), exam(ngay_th_yl="2025-03-10 10:30")),
         ),
-        clear("the same patient", stay(), surgery("2025-03-10 10:00"), exam(ngay_th_yl="2025-03-10 10:30")),
+        clear(
+            "cùng một người bệnh",
+            "the same patient",
+            stay(),
+            surgery("2025-03-10 10:00"),
+            exam(ngay_th_yl="2025-03-10 10:30"),
+        ),
         not_evaluable(
+            "lượt khám không ghi giờ",
             "no times of the examination",
             *(_other(), surgery("2025-03-10 10:00")),
             *(visit("2025-03-10 10:00"), exam(ngay_yl=None, ngay_th_yl=None)),
@@ -227,29 +269,37 @@ def consulting_while_operating(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="A member of the team was in another operation: {observed} minutes in common ({allowed} allowed).",
     legal_basis="TT50/2014; TT12/2026 Đ10 k1 g",
     needs=_NEEDS,
-    known_gaps=(
-        f"Only operations (group 8). {_TIMES}"
-        "Everybody after the first name counts, in both operations: one anaesthetist who oversees two tables "
-        "looks the same. First surgeons are STF-06's. The share of the price is an estimate."
+    known_gaps_vi=(
+        f"Chỉ xét ca mổ (nhóm 8). {_TIMES_VI}Tính mọi người sau tên đầu, ở cả hai ca: một bác sĩ gây mê trông hai bàn "
+        "mổ trông cũng như vậy. Phẫu thuật viên chính do STF-06 xét. Tỷ lệ trên giá là ước tính."
+    ),
+    known_gaps_en=(
+        f"Only operations (group 8). {_TIMES_EN}Everybody after the first name counts, in both operations: one "
+        "anaesthetist who oversees two tables looks the same. First surgeons are STF-06's. The share of the price is "
+        "an estimate."
     ),
     examples=(
         hit(
+            "phụ mổ cho hai phẫu thuật viên",
             "the assistant of two surgeons",
             *(_other(), surgery("2025-03-10 10:00", nguoi_thuc_hien="005/CCHN;002/CCHN")),
             *(stay(), surgery("2025-03-10 10:20")),
             amount=_FUND * 0.3,
         ),
         clear(
+            "trùng mười lăm phút",
             "a quarter of an hour",
             *(_other(), surgery("2025-03-10 10:00", nguoi_thuc_hien="005/CCHN;002/CCHN")),
             *(stay(), surgery("2025-03-10 10:45")),
         ),
         clear(
+            "người phụ mổ khác",
             "other assistants",
             *(_other(), surgery("2025-03-10 10:00", nguoi_thuc_hien="005/CCHN;006/CCHN")),
             *(stay(), surgery("2025-03-10 10:20")),
         ),
         not_evaluable(
+            "không ghi giờ",
             "no times",
             *(_other(), surgery("2025-03-10 10:00")),
             *(stay(), surgery("2025-03-10 10:20", ngay_yl=None, ngay_th_yl=None)),
@@ -293,18 +343,25 @@ def _busy_day(hours: int) -> tuple[Row, ...]:
     reason_en="Up to this line one person has worked {observed} hours of the day (threshold {allowed}).",
     legal_basis="TT12/2026 Đ10 k1 g",
     needs=_NEEDS,
-    known_gaps=(
-        f"{_HANDS}Operations, hands-on procedures, techniques of rehabilitation and examinations are added up, what "
+    known_gaps_vi=(
+        f"{_HANDS_VI}Cộng ca mổ, thủ thuật phải làm liền tay, kỹ thuật phục hồi chức năng và lượt khám; việc làm song "
+        "song chỉ tính một lần; không tính xét nghiệm và thời gian chờ. Không xét ngày dài có nghỉ giữa, như trực 24 "
+        "giờ."
+    ),
+    known_gaps_en=(
+        f"{_HANDS_EN}Operations, hands-on procedures, techniques of rehabilitation and examinations are added up, what "
         "runs in parallel once; tests are not, nor is waiting. Long spans with breaks, which duties of 24 hours have, "
         "are not counted."
     ),
     examples=(
-        hit("eight operations of two hours", *_busy_day(16), amount=_FUND),
-        clear("seven", *_busy_day(14)),
+        hit("tám ca mổ, mỗi ca hai giờ", "eight operations of two hours", *_busy_day(16), amount=_FUND),
+        clear("bảy ca mổ", "seven", *_busy_day(14)),
         clear(
-            "eight at one time", *(r for _ in range(8) for r in (_other(), surgery("2025-03-10 10:00", minutes=120)))
+            "tám ca cùng một lúc",
+            "eight at one time",
+            *(r for _ in range(8) for r in (_other(), surgery("2025-03-10 10:00", minutes=120))),
         ),
-        not_evaluable("no times", stay(), surgery("2025-03-10 10:20", ngay_yl=None, ngay_th_yl=None)),
+        not_evaluable("không ghi giờ", "no times", stay(), surgery("2025-03-10 10:20", ngay_yl=None, ngay_th_yl=None)),
     ),
 )
 def too_long_a_day(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -358,18 +415,30 @@ def _techniques_of(count: int, **fields: Any) -> tuple[Row, ...]:
     reason_en="One person's techniques of the day need at least {observed} minutes (the shift has {allowed}).",
     legal_basis="TT12/2026 Đ10 k1 g",
     needs=_NEEDS,
-    known_gaps=(
+    known_gaps_vi=(
+        "Số phút là mức chung cho mọi kỹ thuật, không phải của quy trình từng kỹ thuật; kỹ thuật do máy làm tính thời "
+        "gian gắn máy. Chỉ xét y học cổ truyền và phục hồi chức năng, theo chương của mã, và người đứng tên đầu của "
+        "dòng: người phụ không ghi tên, và kỹ thuật được phép làm cho hai người cùng lúc, trông cũng như vậy. Không "
+        "tính giờ nằm ngoài đợt."
+    ),
+    known_gaps_en=(
         "Minutes are a default for every technique, not those of its manual; what a machine does counts with the time "
         "of putting it on. Only traditional medicine and rehabilitation, by the chapter of the code, and the first "
         "name on the line: assistants who are not recorded, and techniques on two people at once that are allowed, "
         "look the same. Times outside the encounter are not counted."
     ),
     examples=(
-        hit("twenty-eight massages", *_techniques_of(28), amount=TEST_PRICE * 0.8),
-        clear("twenty-seven", *_techniques_of(27)),
-        clear("infrared for forty", *_techniques_of(40, name="Điều trị bằng tia hồng ngoại", code="17.0011.0237")),
-        clear("the ward's inhalations", *_techniques_of(40, name="Khí dung", code="02.0032.0898")),
-        not_evaluable("no times", *_techniques_of(28, ngay_yl=None, ngay_th_yl=None)),
+        hit("28 lượt xoa bóp", "twenty-eight massages", *_techniques_of(28), amount=TEST_PRICE * 0.8),
+        clear("27 lượt", "twenty-seven", *_techniques_of(27)),
+        clear(
+            "chiếu hồng ngoại cho 40 người",
+            "infrared for forty",
+            *_techniques_of(40, name="Điều trị bằng tia hồng ngoại", code="17.0011.0237"),
+        ),
+        clear(
+            "khí dung của cả khoa", "the ward's inhalations", *_techniques_of(40, name="Khí dung", code="02.0032.0898")
+        ),
+        not_evaluable("không ghi giờ", "no times", *_techniques_of(28, ngay_yl=None, ngay_th_yl=None)),
     ),
 )
 def techniques_above_shift(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -425,23 +494,38 @@ def _eyes(count: int, *, day: str = "2025-03-10", known: int = 0, every: int = 1
     reason_en="Phaco number {observed} of the surgeon's day (threshold {allowed}), or one of many second eyes.",
     legal_basis="ND90 Đ95; TT35/2016 Đ4d",
     needs=_NEEDS,
-    known_gaps=(
+    known_gaps_vi=(
+        "Nhận biết theo tên. Đợt mổ lưu động đã thỏa thuận với cơ quan BHXH, hoặc mổ bù sau khi thiếu thể thủy tinh, "
+        "trông cũng như vậy. Mắt thứ hai là ca mổ cùng người bệnh tại đây cách một đến bảy ngày; tỷ lệ tính trên số "
+        "ca trong ngày của phẫu thuật viên đến lúc đó, từ mười người bệnh trở lên. Không phân biệt mắt nào: mổ lại "
+        "cùng một mắt cũng bị tính."
+    ),
+    known_gaps_en=(
         "By name. A real outreach agreed with the fund, or a backlog after a shortage of lenses, looks the same. A "
         "second eye is an operation on the same patient here one to seven days before; its share is counted over the "
         "surgeon's day so far, from ten patients on. Eyes are not told apart: a second operation on one eye counts."
     ),
     examples=(
-        hit("the twenty-sixth", *_eyes(26), amount=_FUND),
-        clear("twenty-five", *_eyes(25)),
+        hit("ca thứ 26", "the twenty-sixth", *_eyes(26), amount=_FUND),
+        clear("25 ca mổ", "twenty-five", *_eyes(25)),
         hit(
+            "mắt thứ hai của người thứ mười",
             "the second eye of the tenth",
             *(*_eyes(4, day="2025-03-06"), *_eyes(6, known=4)),
             *(row for row in _eyes(4, every=100)),
             amount=_FUND,
         ),
-        clear("second eyes of three", *_eyes(3, day="2025-03-06"), *_eyes(3, every=100), *_eyes(4, known=4)),
-        clear("a month later", *_eyes(10, day="2025-02-06"), *_eyes(10)),
-        not_evaluable("no times", stay(), surgery("2025-03-10 10:20", ngay_yl=None, ngay_th_yl=None, **_PHACO)),
+        clear(
+            "mắt thứ hai của ba người",
+            "second eyes of three",
+            *_eyes(3, day="2025-03-06"),
+            *_eyes(3, every=100),
+            *_eyes(4, known=4),
+        ),
+        clear("một tháng sau", "a month later", *_eyes(10, day="2025-02-06"), *_eyes(10)),
+        not_evaluable(
+            "không ghi giờ", "no times", stay(), surgery("2025-03-10 10:20", ngay_yl=None, ngay_th_yl=None, **_PHACO)
+        ),
     ),
 )
 def cataracts_in_a_row(tables: ClaimTables) -> nw.LazyFrame[Any]:

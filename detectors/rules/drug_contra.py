@@ -13,8 +13,9 @@ from detectors.examples import drug, stay, surgery, visit
 if TYPE_CHECKING:
     from detectors.base import Rule
 
-_LABEL = "drug label"
-_OLD_CODE = "A disease that is long over but still coded looks the same."
+_LABEL = "tờ hướng dẫn sử dụng thuốc"
+_OLD_CODE_VI = "Bệnh đã khỏi từ lâu mà vẫn ghi mã trông cũng như vậy."
+_OLD_CODE_EN = "A disease that is long over but still coded looks the same."
 _ORAL: dict[str, Any] = {"duong_dung": "1.01"}
 _SUGAR: dict[str, Any] = {"ma_benh_chinh": "E11.9"}
 
@@ -24,30 +25,50 @@ CONTRA_TOLD: tuple[Told, ...] = (
         scheme="DRUG_CONTRA",
         vi="Diclofenac khi suy tim, bệnh mạch vành, mạch não, mạch ngoại vi",
         en="Diclofenac in heart failure or vascular disease",
-        law="letter 5749/QLD-ĐK 2017; CV266 TH97 (S.004.605)",
+        law="CV 5749/QLD-ĐK 2017; CV266 TH97 (S.004.605)",
         drug="Diclofenac 50mg",
         line=_ORAL,
         wrong={"ma_benh_chinh": "M54.5", "ma_benh_kt": "I25.1"},
         right={"ma_benh_chinh": "M54.5"},
-        rights=(("gel", (visit(ma_benh_chinh="I50.9"), drug(ten_thuoc="Voltaren Emulgel", duong_dung="3.05"))),),
-        gap=f"By mouth and injections only; suppositories and gels are passed over. {_OLD_CODE}",
+        rights=(
+            (
+                "dạng gel bôi",
+                "gel",
+                (visit(ma_benh_chinh="I50.9"), drug(ten_thuoc="Voltaren Emulgel", duong_dung="3.05")),
+            ),
+        ),
+        gap_vi=f"Chỉ xét đường uống và đường tiêm; bỏ qua viên đặt và gel. {_OLD_CODE_VI}",
+        gap_en=f"By mouth and injections only; suppositories and gels are passed over. {_OLD_CODE_EN}",
     ),
     Told(
         id="DRG-21",
         scheme="DRUG_CONTRA",
         vi="Diacerein từ 65 tuổi, có bệnh gan, hoặc không thoái hóa khớp",
         en="Diacerein at 65 and over, with liver disease, or without osteoarthritis",
-        law="letters 5543/2015 and 889/2019 of the drug authority; CV266 TH21 (S.004.369)",
+        law="CV 5543/2015 và CV 889/2019 của Cục Quản lý Dược; CV266 TH21 (S.004.369)",
         drug="Diacerein 50mg",
         wrong={"ma_benh_chinh": "M54.5"},
         right={"ma_benh_chinh": "M17.1"},
         wrongs=(
-            ("65 today", (visit(ma_benh_chinh="M17.1", ngay_sinh="1960-03-10"), drug(ten_thuoc="Artrodar"))),
-            ("liver disease", (visit(ma_benh_chinh="M17.1", ma_benh_kt="K76.0"), drug(ten_thuoc="Diacerein 50mg"))),
+            (
+                "tròn 65 tuổi hôm nay",
+                "65 today",
+                (visit(ma_benh_chinh="M17.1", ngay_sinh="1960-03-10"), drug(ten_thuoc="Artrodar")),
+            ),
+            (
+                "bệnh gan",
+                "liver disease",
+                (visit(ma_benh_chinh="M17.1", ma_benh_kt="K76.0"), drug(ten_thuoc="Diacerein 50mg")),
+            ),
         ),
         rights=(
-            ("65 tomorrow", (visit(ma_benh_chinh="M17.1", ngay_sinh="1960-03-11"), drug(ten_thuoc="Diacerein"))),
             (
+                "ngày mai tròn 65 tuổi",
+                "65 tomorrow",
+                (visit(ma_benh_chinh="M17.1", ngay_sinh="1960-03-11"), drug(ten_thuoc="Diacerein")),
+            ),
+            (
+                "năm nay 65 tuổi, không rõ tháng sinh",
                 "65 this year, the month unknown",
                 (
                     visit(ma_benh_chinh="M17.1", ngay_sinh="1960-01-01", birth_precision="year"),
@@ -55,7 +76,8 @@ CONTRA_TOLD: tuple[Told, ...] = (
                 ),
             ),
         ),
-        gap="A liver disease of the past looks the same. Osteoarthritis under another code looks like none.",
+        gap_vi="Bệnh gan đã qua trông cũng như vậy. Thoái hóa khớp ghi mã khác trông như không có.",
+        gap_en="A liver disease of the past looks the same. Osteoarthritis under another code looks like none.",
     ),
     Told(
         id="DRG-45",
@@ -66,7 +88,8 @@ CONTRA_TOLD: tuple[Told, ...] = (
         drug="Acid amin + glucose + lipid 1440ml",
         wrong={"ma_benh_chinh": "I50.9"},
         right={"ma_benh_chinh": "K56.7"},
-        gap=f"Labels differ by product. {_OLD_CODE}",
+        gap_vi=f"Tờ hướng dẫn sử dụng khác nhau tùy sản phẩm. {_OLD_CODE_VI}",
+        gap_en=f"Labels differ by product. {_OLD_CODE_EN}",
     ),
     Told(
         id="DRG-46",
@@ -77,8 +100,9 @@ CONTRA_TOLD: tuple[Told, ...] = (
         drug="Savi 3B",
         wrong={"ma_benh_chinh": "C50.9"},
         right={"ma_benh_chinh": "G62.9"},
-        rights=(("a benign tumour", (visit(ma_benh_chinh="D24"), drug(ten_thuoc="Neutrivit 5000"))),),
-        gap=f"Only these two products are told. {_OLD_CODE}",
+        rights=(("u lành tính", "a benign tumour", (visit(ma_benh_chinh="D24"), drug(ten_thuoc="Neutrivit 5000"))),),
+        gap_vi=f"Chỉ nhận biết hai sản phẩm này. {_OLD_CODE_VI}",
+        gap_en=f"Only these two products are told. {_OLD_CODE_EN}",
     ),
     Told(
         id="DRG-47",
@@ -90,9 +114,18 @@ CONTRA_TOLD: tuple[Told, ...] = (
         wrong=_SUGAR,
         right={"ma_benh_chinh": "K76.0"},
         parts=("_a", "_b"),
-        wrongs=(("Tioga with gallstones", (visit(ma_benh_chinh="K80.2"), drug(ten_thuoc="Tioga"))),),
-        rights=(("Phalintop with gallstones", (visit(ma_benh_chinh="K80.2"), drug(ten_thuoc="Phalintop"))),),
-        gap="Only these two products are told.",
+        wrongs=(
+            ("Tioga khi có sỏi mật", "Tioga with gallstones", (visit(ma_benh_chinh="K80.2"), drug(ten_thuoc="Tioga"))),
+        ),
+        rights=(
+            (
+                "Phalintop khi có sỏi mật",
+                "Phalintop with gallstones",
+                (visit(ma_benh_chinh="K80.2"), drug(ten_thuoc="Phalintop")),
+            ),
+        ),
+        gap_vi="Chỉ nhận biết hai sản phẩm này, theo tên.",
+        gap_en="Only these two products are told.",
     ),
     Told(
         id="DRG-48",
@@ -103,7 +136,8 @@ CONTRA_TOLD: tuple[Told, ...] = (
         drug="Caldihasan 1250mg/125IU",
         wrong={"ma_benh_chinh": "N20.0"},
         right={"ma_benh_chinh": "M81.0"},
-        gap=f"Only the products of the letter are told, not every calcium of the code. {_OLD_CODE}",
+        gap_vi=f"Chỉ nhận biết các sản phẩm nêu trong công văn, không phải mọi thuốc calci cùng mã. {_OLD_CODE_VI}",
+        gap_en=f"Only the products of the letter are told, not every calcium of the code. {_OLD_CODE_EN}",
     ),
     Told(
         id="DRG-49",
@@ -114,7 +148,8 @@ CONTRA_TOLD: tuple[Told, ...] = (
         drug="Ivabradin 5mg",
         wrong={"ma_benh_chinh": "I21.0"},
         right={"ma_benh_chinh": "I25.2"},
-        gap="Started late in a stay, after the acute days, it looks the same.",
+        gap_vi="Bắt đầu dùng vào cuối đợt nội trú, sau những ngày cấp tính, trông cũng như vậy.",
+        gap_en="Started late in a stay, after the acute days, it looks the same.",
     ),
     Told(
         id="DRG-22",
@@ -122,21 +157,36 @@ CONTRA_TOLD: tuple[Told, ...] = (
         severity="warn",
         vi="Levofloxacin, moxifloxacin cho người dưới 18 tuổi hoặc có thai",
         en="Levofloxacin or moxifloxacin under 18 or in pregnancy",
-        law="drug label; TT37/2024 Đ8 k3; CV266 TH28, TH42 (S.004.605)",
+        law="tờ hướng dẫn sử dụng thuốc; TT37/2024 Đ8 k3; CV266 TH28, TH42 (S.004.605)",
         drug="Levofloxacin 500mg",
         line=_ORAL,
         wrong={"ma_benh_chinh": "O23.1", "gioi_tinh": 2},
         right={"ma_benh_chinh": "J18.9"},
-        wrongs=(("17 years old", (visit(ngay_sinh="2007-03-11"), drug(ten_thuoc="Levofloxacin 500mg", **_ORAL))),),
+        wrongs=(
+            ("17 tuổi", "17 years old", (visit(ngay_sinh="2007-03-11"), drug(ten_thuoc="Levofloxacin 500mg", **_ORAL))),
+        ),
         rights=(
-            ("18 today", (visit(ngay_sinh="2007-03-10"), drug(ten_thuoc="Levofloxacin 500mg", **_ORAL))),
-            ("eye drops", (visit(ngay_sinh="2017-03-10"), drug(ten_thuoc="Moxifloxacin 0,5%", duong_dung="6.01"))),
             (
+                "hôm nay tròn 18 tuổi",
+                "18 today",
+                (visit(ngay_sinh="2007-03-10"), drug(ten_thuoc="Levofloxacin 500mg", **_ORAL)),
+            ),
+            (
+                "thuốc nhỏ mắt",
+                "eye drops",
+                (visit(ngay_sinh="2017-03-10"), drug(ten_thuoc="Moxifloxacin 0,5%", duong_dung="6.01")),
+            ),
+            (
+                "bệnh lao",
                 "tuberculosis",
                 (visit(ngay_sinh="2012-03-10", ma_benh_chinh="A15.0"), drug(ten_thuoc="Levofloxacin", **_ORAL)),
             ),
         ),
-        gap=(
+        gap_vi=(
+            "Dữ liệu không có ghi chú tình trạng đe dọa tính mạng; lao, dịch hạch, bệnh than và xơ nang được coi là "
+            "lý do, theo cách hiểu của chúng tôi. Thuốc của mẹ ghi trên thẻ của con trông cũng như vậy."
+        ),
+        gap_en=(
             "A note that life was at stake is not in the data; tuberculosis, plague, anthrax and cystic fibrosis "
             "excuse, which is our reading. A mother's drug under her child's card looks the same."
         ),
@@ -147,19 +197,24 @@ CONTRA_TOLD: tuple[Told, ...] = (
         severity="warn",
         vi="Metformin trái chống chỉ định trên nhãn",
         en="Metformin against its label",
-        law="drug label (differs by product); TT37/2024 Đ8 k3; CV266 TH45 (S.004.605)",
+        law="tờ hướng dẫn sử dụng thuốc (tùy sản phẩm); TT37/2024 Đ8 k3; CV266 TH45 (S.004.605)",
         drug="Metformin 850mg",
         wrong={"ma_benh_chinh": "E11.9", "ma_benh_kt": "I10;I50.9"},
         right=_SUGAR,
         wrongs=(
             (
+                "có ca mổ trong hồ sơ",
                 "an operation in the claim",
                 (stay(**_SUGAR), surgery("2025-03-11 08:00", muc_huong=0), drug(ten_thuoc="Glucophage XR")),
             ),
         ),
-        gap=(
+        gap_vi=(
+            "Nhiều tờ hướng dẫn cho phép dùng khi bệnh tim ổn định, bệnh thận nhẹ: mã bệnh không cho biết giai đoạn "
+            f"và mức ổn định. Chấn thương nào là nặng do chúng tôi lập danh sách. {_OLD_CODE_VI}"
+        ),
+        gap_en=(
             "Many labels allow it in stable heart disease and mild kidney disease: stage and stability are not in the "
-            f"code. Which injuries are severe is our list. {_OLD_CODE}"
+            f"code. Which injuries are severe is our list. {_OLD_CODE_EN}"
         ),
     ),
     Told(
@@ -172,8 +227,15 @@ CONTRA_TOLD: tuple[Told, ...] = (
         drug="Melanov-M",
         wrong={"ma_benh_chinh": "E10.9"},
         right=_SUGAR,
-        rights=(("gliclazide alone", (visit(ma_benh_chinh="E10.9"), drug(ten_thuoc="Gliclazid 30mg"))),),
-        gap=f"Labels differ by product. {_OLD_CODE}",
+        rights=(
+            (
+                "chỉ dùng gliclazid",
+                "gliclazide alone",
+                (visit(ma_benh_chinh="E10.9"), drug(ten_thuoc="Gliclazid 30mg")),
+            ),
+        ),
+        gap_vi=f"Tờ hướng dẫn sử dụng khác nhau tùy sản phẩm. {_OLD_CODE_VI}",
+        gap_en=f"Labels differ by product. {_OLD_CODE_EN}",
     ),
 )
 

@@ -28,7 +28,8 @@ NONE = nw.lit(None, dtype=nw.Float64)
 CODE = "40.48"  # of the drug of the examples
 REGISTERED: dict[str, Any] = {"so_dang_ky": "VD-1"}
 TENDER = "1/QĐ-SYT;G1;N1;2025"
-AS_GOOD = "As good as the catalogue: a list loaded in part, or late, makes lawful lines look wrong."
+AS_GOOD_VI = "Đúng đến đâu tùy danh mục: danh mục nạp thiếu hoặc nạp muộn làm dòng đúng trông như sai."
+AS_GOOD_EN = "As good as the catalogue: a list loaded in part, or late, makes lawful lines look wrong."
 
 
 def _coded(tables: ClaimTables, *columns: str, groups: Sequence[int] | None = None) -> nw.LazyFrame[Any]:
@@ -90,20 +91,43 @@ def _entry(**fields: Any) -> Row:
     legal_basis="TT20/2022; TT37/2024; S.004.351",
     needs=("encounter.card_class", "drug_line.ma_thuoc", "drug_line.ngay_yl"),
     catalogues=("drugs",),
-    known_gaps=(
-        f"{AS_GOOD} Judged from the catalogue's first day on. A code with a further number is listed when its first "
+    known_gaps_vi=(
+        f"{AS_GOOD_VI} Xét từ ngày đầu của danh mục. Mã có thêm số ở cuối được coi là có trong danh mục khi hai phần "
+        "đầu của mã có trong danh mục. Bỏ qua: thuốc ung thư và chống thải ghép nhóm 5, máu, oxy, thẻ mức hưởng 5."
+    ),
+    known_gaps_en=(
+        f"{AS_GOOD_EN} Judged from the catalogue's first day on. A code with a further number is listed when its first "
         "two parts are. Passed over: cancer and anti-rejection drugs of group 5, blood, oxygen, cards of class 5."
     ),
     examples=(
-        hit("not in the catalogue", _entry(ma_thuoc="40.99"), visit(), drug(), amount=FUND),
-        hit("no longer", _entry(valid_to="2025-03-09"), visit(), drug(), amount=FUND),
-        hit("no number of the list", _entry(), visit(), drug(ma_thuoc="00.0000"), amount=FUND),
-        clear("listed", _entry(), visit(), drug()),
-        clear("another strength of a listed ingredient", _entry(), visit(), drug(ma_thuoc="40.48.3")),
-        clear("a soldier's card", _entry(ma_thuoc="40.99"), visit(card_class="QN5"), drug()),
-        clear("cancer drug of group 5", _entry(), visit(), drug(ma_thuoc="00.0000", ma_nhom=5)),
-        clear("before the catalogue begins", _entry(ma_thuoc="40.99", valid_from="2025-04-01"), visit(), drug()),
-        not_evaluable("no code", _entry(), visit(), drug(ma_thuoc=None)),
+        hit("không có trong danh mục", "not in the catalogue", _entry(ma_thuoc="40.99"), visit(), drug(), amount=FUND),
+        hit("không còn trong danh mục", "no longer", _entry(valid_to="2025-03-09"), visit(), drug(), amount=FUND),
+        hit(
+            "không ghi mã theo danh mục",
+            "no number of the list",
+            _entry(),
+            visit(),
+            drug(ma_thuoc="00.0000"),
+            amount=FUND,
+        ),
+        clear("có trong danh mục", "listed", _entry(), visit(), drug()),
+        clear(
+            "hàm lượng khác của hoạt chất có trong danh mục",
+            "another strength of a listed ingredient",
+            _entry(),
+            visit(),
+            drug(ma_thuoc="40.48.3"),
+        ),
+        clear("thẻ của quân nhân", "a soldier's card", _entry(ma_thuoc="40.99"), visit(card_class="QN5"), drug()),
+        clear("thuốc ung thư nhóm 5", "cancer drug of group 5", _entry(), visit(), drug(ma_thuoc="00.0000", ma_nhom=5)),
+        clear(
+            "trước ngày đầu của danh mục",
+            "before the catalogue begins",
+            _entry(ma_thuoc="40.99", valid_from="2025-04-01"),
+            visit(),
+            drug(),
+        ),
+        not_evaluable("thiếu mã thuốc", "no code", _entry(), visit(), drug(ma_thuoc=None)),
     ),
 )
 def off_list(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -150,13 +174,25 @@ def off_list(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT20/2022",
     needs=("encounter.card_class", "drug_line.ma_thuoc", "drug_line.tyle_tt_bh", "drug_line.ngay_yl"),
     catalogues=("drugs",),
-    known_gaps=(
-        f"{AS_GOOD} A row of another registration number is not used. Which cards are exempt from the ratio (1, 5) is "
-        "unverified. A ratio that depends on the disease must be loaded as its highest."
+    known_gaps_vi=(
+        f"{AS_GOOD_VI} Dòng danh mục của số đăng ký khác thì không dùng. Thẻ nào được miễn tỷ lệ (1, 5) chưa kiểm "
+        "chứng. Tỷ lệ tùy bệnh phải nạp theo mức cao nhất."
+    ),
+    known_gaps_en=(
+        f"{AS_GOOD_EN} A row of another registration number is not used. Which cards are exempt from the ratio (1, 5) "
+        "is unverified. A ratio that depends on the disease must be loaded as its highest."
     ),
     examples=(
-        hit("in full instead of half", _entry(pay_ratio=50), visit(), drug(), amount=FUND / 2),
         hit(
+            "thanh toán toàn bộ thay vì một nửa",
+            "in full instead of half",
+            _entry(pay_ratio=50),
+            visit(),
+            drug(),
+            amount=FUND / 2,
+        ),
+        hit(
+            "theo dòng danh mục của số đăng ký",
             "the row of its registration",
             _entry(pay_ratio=100),
             _entry(pay_ratio=70, so_dang_ky="VD-1"),
@@ -164,17 +200,20 @@ def off_list(tables: ClaimTables) -> nw.LazyFrame[Any]:
             drug(**REGISTERED),
             amount=FUND * 0.3,
         ),
-        clear("at the ratio", _entry(pay_ratio=50), visit(), drug(tyle_tt_bh=50)),
-        clear("below it", _entry(pay_ratio=70), visit(), drug(tyle_tt_bh=50)),
-        clear("a child's card", _entry(pay_ratio=50), visit(card_class="TE1"), drug()),
+        clear("đúng tỷ lệ", "at the ratio", _entry(pay_ratio=50), visit(), drug(tyle_tt_bh=50)),
+        clear("thấp hơn tỷ lệ", "below it", _entry(pay_ratio=70), visit(), drug(tyle_tt_bh=50)),
+        clear("thẻ trẻ em", "a child's card", _entry(pay_ratio=50), visit(card_class="TE1"), drug()),
         clear(
+            "tỷ lệ của ngày dùng thuốc",
             "the ratio of the day",
             _entry(pay_ratio=50),
             _entry(pay_ratio=100, valid_from="2025-03-10"),
             visit(),
             drug(),
         ),
-        not_evaluable("no ratio", _entry(pay_ratio=50), visit(), drug(tyle_tt_bh=None, t_bhtt=FUND)),
+        not_evaluable(
+            "thiếu tỷ lệ thanh toán", "no ratio", _entry(pay_ratio=50), visit(), drug(tyle_tt_bh=None, t_bhtt=FUND)
+        ),
     ),
 )
 def ratio_above_listed(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -207,13 +246,18 @@ def ratio_above_listed(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT20/2022; TT37/2024; TT32/2023",
     needs=("drug_line.ma_thuoc", "drug_line.ngay_yl"),
     catalogues=("drugs", "facilities"),
-    known_gaps=(
-        f"{AS_GOOD} Only the class of the hospital: whether the prescriber's specialty allows the drug is not judged. "
-        "Facilities without a class are passed over, except commune stations, which are below all. Advice by remote "
-        "consultation (HC) lifts the restriction."
+    known_gaps_vi=(
+        f"{AS_GOOD_VI} Chỉ xét hạng bệnh viện, không xét chuyên khoa của người kê đơn. Cơ sở không rõ hạng thì bỏ qua, "
+        "trừ trạm y tế xã, vốn thấp hơn mọi hạng. Có hội chẩn từ xa (HC) thì không xét giới hạn."
+    ),
+    known_gaps_en=(
+        f"{AS_GOOD_EN} Only the class of the hospital: whether the prescriber's specialty allows the drug is not "
+        "judged. Facilities without a class are passed over, except commune stations, which are below all. Advice by "
+        "remote consultation (HC) lifts the restriction."
     ),
     examples=(
         hit(
+            "thuốc của hạng II dùng ở hạng III",
             "class II drug at class III",
             _entry(min_rank="2"),
             listed("facilities", ma_cskcb="01001"),
@@ -222,6 +266,7 @@ def ratio_above_listed(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=FUND,
         ),
         hit(
+            "dùng ở trạm y tế xã",
             "at a commune station",
             _entry(min_rank="4"),
             listed("facilities", ma_cskcb="01001"),
@@ -230,9 +275,15 @@ def ratio_above_listed(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=FUND,
         ),
         clear(
-            "at class I", _entry(min_rank="2"), listed("facilities", ma_cskcb="01001"), visit(facility_rank="1"), drug()
+            "dùng ở hạng I",
+            "at class I",
+            _entry(min_rank="2"),
+            listed("facilities", ma_cskcb="01001"),
+            visit(facility_rank="1"),
+            drug(),
         ),
         clear(
+            "dùng ở hạng đặc biệt",
             "at a special class",
             _entry(min_rank="1"),
             listed("facilities", ma_cskcb="01001"),
@@ -240,15 +291,31 @@ def ratio_above_listed(tables: ClaimTables) -> nw.LazyFrame[Any]:
             drug(),
         ),
         clear(
+            "có hội chẩn từ xa",
             "remote consultation",
             _entry(min_rank="2"),
             listed("facilities", ma_cskcb="01001"),
             visit(facility_rank="3"),
             drug(ma_cskcb_thuoc="HC.01099"),
         ),
-        clear("class unknown", _entry(min_rank="2"), listed("facilities", ma_cskcb="01002"), visit(), drug()),
-        clear("no restriction", _entry(), listed("facilities", ma_cskcb="01001"), visit(facility_rank="4"), drug()),
+        clear(
+            "không rõ hạng bệnh viện",
+            "class unknown",
+            _entry(min_rank="2"),
+            listed("facilities", ma_cskcb="01002"),
+            visit(),
+            drug(),
+        ),
+        clear(
+            "thuốc không giới hạn hạng",
+            "no restriction",
+            _entry(),
+            listed("facilities", ma_cskcb="01001"),
+            visit(facility_rank="4"),
+            drug(),
+        ),
         not_evaluable(
+            "thiếu mã thuốc",
             "no code",
             _entry(min_rank="2"),
             listed("facilities", ma_cskcb="01001"),
@@ -308,13 +375,25 @@ _SUPPLY: dict[str, Any] = {"ma_nhom": 10, "ma_dich_vu": None, "ma_vat_tu": "N07.
     legal_basis="ND90 Đ88; TT12/2026 Đ10 k1 d",
     needs=("drug_line.ma_thuoc", "drug_line.tt_thau", "drug_line.don_gia", "drug_line.ngay_yl"),
     catalogues=("tenders",),
-    known_gaps=(
-        f"{AS_GOOD} A tender without a row says nothing. Drugs transferred from another facility (C) are passed over. "
-        "The 4210 format has no tender. A price agreed in another unit looks dearer."
+    known_gaps_vi=(
+        f"{AS_GOOD_VI} Gói thầu không có dòng trong danh mục thì không nêu. Thuốc điều chuyển từ cơ sở khác (C) thì bỏ "
+        "qua. Chuẩn 4210 không có thông tin thầu. Giá thỏa thuận theo đơn vị tính khác trông như đắt hơn."
+    ),
+    known_gaps_en=(
+        f"{AS_GOOD_EN} A tender without a row says nothing. Drugs transferred from another facility (C) are passed "
+        "over. The 4210 format has no tender. A price agreed in another unit looks dearer."
     ),
     examples=(
-        hit("dearer than the tender", _tender(800), visit(), drug(**_BOUGHT), amount=FUND * 0.2),
         hit(
+            "cao hơn giá trúng thầu",
+            "dearer than the tender",
+            _tender(800),
+            visit(),
+            drug(**_BOUGHT),
+            amount=FUND * 0.2,
+        ),
+        hit(
+            "theo giá thầu của số đăng ký",
             "the tender of its registration",
             _tender(1000),
             _tender(500, so_dang_ky="VD-1"),
@@ -322,12 +401,14 @@ _SUPPLY: dict[str, Any] = {"ma_nhom": 10, "ma_dich_vu": None, "ma_vat_tu": "N07.
             drug(**_BOUGHT, **REGISTERED),
             amount=FUND / 2,
         ),
-        clear("at the tender price", _tender(1000), visit(), drug(**_BOUGHT)),
-        clear("one dong, rounded", _tender(999.5), visit(), drug(**_BOUGHT)),
-        clear("another tender", _tender(800, tt_thau="2/QĐ-SYT;G1;N1;2025"), visit(), drug(**_BOUGHT)),
-        clear("another facility's", _tender(800, ma_cskcb="01002"), visit(), drug(**_BOUGHT)),
-        clear("transferred from elsewhere", _tender(800), visit(), drug(**_GIVEN)),
-        not_evaluable("no tender", _tender(800), visit(), drug()),
+        clear("bằng giá trúng thầu", "at the tender price", _tender(1000), visit(), drug(**_BOUGHT)),
+        clear("lệch một đồng do làm tròn", "one dong, rounded", _tender(999.5), visit(), drug(**_BOUGHT)),
+        clear("gói thầu khác", "another tender", _tender(800, tt_thau="2/QĐ-SYT;G1;N1;2025"), visit(), drug(**_BOUGHT)),
+        clear(
+            "gói thầu của cơ sở khác", "another facility's", _tender(800, ma_cskcb="01002"), visit(), drug(**_BOUGHT)
+        ),
+        clear("điều chuyển từ nơi khác", "transferred from elsewhere", _tender(800), visit(), drug(**_GIVEN)),
+        not_evaluable("thiếu thông tin thầu", "no tender", _tender(800), visit(), drug()),
     ),
 )
 def price_above_tender(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -372,27 +453,62 @@ def price_above_tender(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT12/2026 Đ7-8, Đ10 k1 m; ND188 Đ43",
     needs=("drug_line.ma_nhom", "drug_line.tt_thau", "drug_line.ngay_yl"),
     catalogues=("tenders",),
-    known_gaps=(
-        f"{AS_GOOD} Judged only at facilities with tenders, from the first of them on. Stock bought in time and used "
-        "after the tender ended, and emergency purchases, which go by the invoice, look the same. Supplies without a "
-        "tender and goods transferred from another facility (C) are passed over. Blood names no tender, so a claim "
-        "with blood can only be a sign or not evaluable."
+    known_gaps_vi=(
+        f"{AS_GOOD_VI} Chỉ xét ở cơ sở có gói thầu, từ gói đầu tiên trở đi. Hàng mua đúng hạn mà dùng sau khi gói thầu "
+        "hết hiệu lực, và mua khẩn cấp theo hóa đơn, trông cũng như vậy. Bỏ qua vật tư không có gói thầu và hàng điều "
+        "chuyển từ cơ sở khác (C). Máu không ghi gói thầu, nên hồ sơ có máu chỉ có thể là có dấu hiệu hoặc không đánh "
+        "giá được."
+    ),
+    known_gaps_en=(
+        f"{AS_GOOD_EN} Judged only at facilities with tenders, from the first of them on. Stock bought in time and "
+        "used after the tender ended, and emergency purchases, which go by the invoice, look the same. Supplies "
+        "without a tender and goods transferred from another facility (C) are passed over. Blood names no tender, so "
+        "a claim with blood can only be a sign or not evaluable."
     ),
     examples=(
-        hit("an unknown tender", _tender(1000, tt_thau="2/QĐ-SYT;G1;N1;2025"), visit(), drug(**_BOUGHT), amount=FUND),
-        hit("ended", _tender(1000, valid_to="2025-03-09"), visit(), drug(**_BOUGHT), amount=FUND),
         hit(
+            "gói thầu không có trong danh mục",
+            "an unknown tender",
+            _tender(1000, tt_thau="2/QĐ-SYT;G1;N1;2025"),
+            visit(),
+            drug(**_BOUGHT),
+            amount=FUND,
+        ),
+        hit(
+            "gói thầu đã hết hiệu lực",
+            "ended",
+            _tender(1000, valid_to="2025-03-09"),
+            visit(),
+            drug(**_BOUGHT),
+            amount=FUND,
+        ),
+        hit(
+            "vật tư theo gói thầu không có trong danh mục",
             "a supply of an unknown tender",
             _tender(1000),
             visit(),
             service(**_SUPPLY, **_BOUGHT),
         ),
-        clear("in force", _tender(1000), visit(), drug(**_BOUGHT)),
-        clear("a price without a tender", _tender(1000, tt_thau=None), visit(), drug(**_BOUGHT)),
-        clear("transferred", _tender(1000, tt_thau="2/QĐ-SYT;G1;N1;2025"), visit(), drug(**_GIVEN)),
-        clear("a facility without tenders", _tender(1000, ma_cskcb="01002"), visit(), drug(**_BOUGHT)),
-        clear("before the first tender", _tender(1000, valid_from="2025-04-01"), visit(), drug(**_BOUGHT)),
-        not_evaluable("no tender", _tender(1000), visit(), drug()),
+        clear("gói thầu còn hiệu lực", "in force", _tender(1000), visit(), drug(**_BOUGHT)),
+        clear(
+            "giá không qua đấu thầu", "a price without a tender", _tender(1000, tt_thau=None), visit(), drug(**_BOUGHT)
+        ),
+        clear("hàng điều chuyển", "transferred", _tender(1000, tt_thau="2/QĐ-SYT;G1;N1;2025"), visit(), drug(**_GIVEN)),
+        clear(
+            "cơ sở không có gói thầu nào",
+            "a facility without tenders",
+            _tender(1000, ma_cskcb="01002"),
+            visit(),
+            drug(**_BOUGHT),
+        ),
+        clear(
+            "trước gói thầu đầu tiên",
+            "before the first tender",
+            _tender(1000, valid_from="2025-04-01"),
+            visit(),
+            drug(**_BOUGHT),
+        ),
+        not_evaluable("thiếu thông tin thầu", "no tender", _tender(1000), visit(), drug()),
     ),
 )
 def tender_not_in_force(tables: ClaimTables) -> nw.LazyFrame[Any]:

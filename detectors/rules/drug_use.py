@@ -14,7 +14,7 @@ import narwhals as nw
 
 from data.schema import ENCOUNTER_KEY
 from detectors.base import clear, hit, not_evaluable, rule
-from detectors.drug_family import BY_NAME, age, expand
+from detectors.drug_family import BY_NAME_EN, BY_NAME_VI, age, expand
 from detectors.examples import EXAM_PRICE, PILL_PRICE, TEST_PRICE, drug, exam, service, stay, visit
 from detectors.expressions import (
     DRUGS,
@@ -46,7 +46,8 @@ NOT_AN_INGREDIENT = ("", "00.0000")
 FUND = 20 * PILL_PRICE * 0.8  # what the fund pays for a drug of the examples
 PILL = PILL_PRICE * 0.8
 _EPOCH = datetime.fromisoformat("2000-01-01")
-DECREE_FORM = "Only doses in the decree's form (`1 viên/lần * 2 lần/ngày * 5 ngày`) are read."
+DECREE_FORM_VI = "Chỉ đọc liều ghi theo mẫu quy định (`1 viên/lần * 2 lần/ngày * 5 ngày`)."
+DECREE_FORM_EN = "Only doses in the decree's form (`1 viên/lần * 2 lần/ngày * 5 ngày`) are read."
 
 
 def _supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -89,37 +90,51 @@ def _only(codes: nw.Expr, prefixes: Sequence[str]) -> nw.Expr:
     title_en="Days supplied above what is permitted",
     reason_vi="Cấp thuốc {observed} ngày, mức cho phép {allowed} ngày; phần vượt {amount} đồng.",
     reason_en="{observed} days of a drug supplied, {allowed} permitted; {amount} VND is beyond.",
-    legal_basis="TT26/2025; TT52/2017 Đ6 (unverified)",
+    legal_basis="TT26/2025; TT52/2017 Đ6 (chưa kiểm chứng)",
     needs=("encounter.ma_loai_kcb", "encounter.ma_benh_chinh", "drug_line.lieu_dung", "drug_line.ngay_yl"),
-    known_gaps=(
-        f"{DECREE_FORM} The list of 252 diseases for more than 30 days is not at hand: since July 2025 only more than "
-        "90 days, and more than 30 for claims whose every diagnosis is a short one (a list of ours, unverified), are a "
-        "sign. Longer supply that was allowed during the epidemic looks the same, and so do drugs taken at home after "
-        "a stay, which are not judged."
+    known_gaps_vi=(
+        f"{DECREE_FORM_VI} Chưa có danh sách 252 bệnh được cấp trên 30 ngày: từ tháng 7/2025 chỉ nêu khi quá 90 ngày, "
+        "và khi quá 30 ngày nếu mọi chẩn đoán đều là bệnh ngắn ngày (danh sách do chúng tôi lập, chưa kiểm chứng). "
+        "Cấp dài ngày được phép trong mùa dịch trông cũng như vậy; thuốc mang về sau đợt nội trú thì không xét."
+    ),
+    known_gaps_en=(
+        f"{DECREE_FORM_EN} The list of 252 diseases for more than 30 days is not at hand: since July 2025 only more "
+        "than 90 days, and more than 30 for claims whose every diagnosis is a short one (a list of ours, unverified), "
+        "are a sign. Longer supply that was allowed during the epidemic looks the same, and so do drugs taken at home "
+        "after a stay, which are not judged."
     ),
     examples=(
         hit(
+            "120 ngày",
             "120 days",
             visit("2026-03-10 08:00", ma_benh_chinh="I10"),
             drug(days=120, per_day=1),
             amount=30 * PILL,
         ),
-        hit("60 days before July 2025", visit(ma_benh_chinh="I10"), drug(days=60, per_day=1), amount=30 * PILL),
         hit(
+            "60 ngày, trước tháng 7/2025",
+            "60 days before July 2025",
+            visit(ma_benh_chinh="I10"),
+            drug(days=60, per_day=1),
+            amount=30 * PILL,
+        ),
+        hit(
+            "60 ngày cho viêm họng",
             "60 days for a sore throat",
             visit("2026-03-10 08:00", ma_benh_chinh="J02.9", ma_benh_kt="J20.9"),
             drug(days=60, per_day=1),
             amount=30 * PILL,
         ),
-        clear("90 days", visit("2026-03-10 08:00", ma_benh_chinh="I10"), drug(days=90, per_day=1)),
-        clear("30 days in 2025", visit(ma_benh_chinh="I10"), drug(days=30, per_day=1)),
+        clear("90 ngày", "90 days", visit("2026-03-10 08:00", ma_benh_chinh="I10"), drug(days=90, per_day=1)),
+        clear("30 ngày trong năm 2025", "30 days in 2025", visit(ma_benh_chinh="I10"), drug(days=30, per_day=1)),
         clear(
+            "bệnh dài ngày cùng bệnh ngắn ngày",
             "a long disease beside a short one",
             visit("2026-03-10 08:00", ma_benh_chinh="J02.9", ma_benh_kt="I10"),
             drug(days=60, per_day=1),
         ),
-        clear("free text", visit(), drug(lieu_dung="Uống 120 ngày")),
-        not_evaluable("no dose", visit(), drug(lieu_dung=None)),
+        clear("liều ghi tự do", "free text", visit(), drug(lieu_dung="Uống 120 ngày")),
+        not_evaluable("thiếu liều dùng", "no dose", visit(), drug(lieu_dung=None)),
     ),
 )
 def too_many_days(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -156,13 +171,19 @@ def _month(of: str, **fields: Any) -> tuple[Row, Row]:
     reason_en="The last 90 days were supplied {observed} times over (at most {allowed}); it is given again.",
     legal_basis="ND90 Đ84-85",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_loai_kcb", "drug_line.lieu_dung"),
-    known_gaps=(
-        f"{DECREE_FORM} The ratio is that of the days before the visit, wherever dispensed; ratio and window are ours. "
-        "A raised dose, lost medicine, holiday refills and a change of facility look the same. Another route is "
+    known_gaps_vi=(
+        f"{DECREE_FORM_VI} Tỷ lệ tính trên các ngày trước lượt khám, cấp ở đâu cũng tính; tỷ lệ và số ngày xét do "
+        "chúng tôi chọn. Tăng liều, mất thuốc, cấp trước kỳ nghỉ và đổi cơ sở trông cũng như vậy. Đường dùng khác là "
+        "đợt thuốc khác. Không thấy hồ sơ trước khi dữ liệu bắt đầu."
+    ),
+    known_gaps_en=(
+        f"{DECREE_FORM_EN} The ratio is that of the days before the visit, wherever dispensed; ratio and window are "
+        "ours. A raised dose, lost medicine, holiday refills and a change of facility look the same. Another route is "
         "another course. Claims from before the data begin are not seen."
     ),
     examples=(
         hit(
+            "thuốc của tháng thứ năm trong vòng 80 ngày",
             "the fifth month within eighty days",
             *_month("2025-01-02"),
             *_month("2025-01-20", ma_cskcb="01002"),
@@ -172,6 +193,7 @@ def _month(of: str, **fields: Any) -> tuple[Row, Row]:
             amount=0.25 * 60 * PILL,
         ),
         clear(
+            "28 ngày một lần",
             "every 28 days",
             *_month("2025-01-06"),
             *_month("2025-02-03"),
@@ -179,8 +201,14 @@ def _month(of: str, **fields: Any) -> tuple[Row, Row]:
             *_month("2025-03-31"),
             *_month("2025-04-28"),
         ),
-        clear("two prescriptions of ninety days", visit("2025-01-06 08:00"), drug(days=90), *_month("2025-04-01")),
-        not_evaluable("no patient", visit(patient_id=None), drug(days=30)),
+        clear(
+            "hai đơn 90 ngày",
+            "two prescriptions of ninety days",
+            visit("2025-01-06 08:00"),
+            drug(days=90),
+            *_month("2025-04-01"),
+        ),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), drug(days=30)),
     ),
 )
 def possession_ratio(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -257,13 +285,19 @@ def _week(of: str, **fields: Any) -> tuple[Row, ...]:
         "encounter.ma_benh_chinh",
         "drug_line.lieu_dung",
     ),
-    known_gaps=(
-        f"{DECREE_FORM} Diseases, intervals and days are ours. A new diagnosis, a dose that is being adjusted, drugs "
-        "out of stock and controlled drugs look the same. Visits without a length of supply are not counted, and "
-        "neither are visits at other facilities."
+    known_gaps_vi=(
+        f"{DECREE_FORM_VI} Bệnh, khoảng cách và số ngày do chúng tôi chọn. Chẩn đoán mới, đang chỉnh liều, hết thuốc "
+        "tại kho và thuốc kiểm soát đặc biệt trông cũng như vậy. Không tính lượt không rõ số ngày thuốc và lượt ở cơ "
+        "sở khác."
+    ),
+    known_gaps_en=(
+        f"{DECREE_FORM_EN} Diseases, intervals and days are ours. A new diagnosis, a dose that is being adjusted, "
+        "drugs out of stock and controlled drugs look the same. Visits without a length of supply are not counted, "
+        "and neither are visits at other facilities."
     ),
     examples=(
         hit(
+            "mỗi lần một tuần thuốc, bốn lần",
             "a week of drugs, four times",
             *_week("2025-03-03"),
             *_week("2025-03-11"),
@@ -271,8 +305,9 @@ def _week(of: str, **fields: Any) -> tuple[Row, ...]:
             *_week("2025-03-27"),
             amount=(EXAM_PRICE + TEST_PRICE) * 0.8,
         ),
-        clear("three times", *_week("2025-03-03"), *_week("2025-03-11"), *_week("2025-03-19")),
+        clear("ba lần", "three times", *_week("2025-03-03"), *_week("2025-03-11"), *_week("2025-03-19")),
         clear(
+            "có một khoảng nghỉ dài hơn",
             "a longer pause between",
             *_week("2025-03-03"),
             *_week("2025-03-11"),
@@ -280,6 +315,7 @@ def _week(of: str, **fields: Any) -> tuple[Row, ...]:
             *_week("2025-04-22"),
         ),
         clear(
+            "xen lượt ở cơ sở khác",
             "another facility between",
             *_week("2025-03-03"),
             *_week("2025-03-11", ma_cskcb="01002"),
@@ -287,6 +323,7 @@ def _week(of: str, **fields: Any) -> tuple[Row, ...]:
             *_week("2025-03-27"),
         ),
         clear(
+            "bệnh cấp tính",
             "acute disease",
             *(
                 row
@@ -294,7 +331,7 @@ def _week(of: str, **fields: Any) -> tuple[Row, ...]:
                 for row in _week(of, ma_benh_chinh="J02.9")
             ),
         ),
-        not_evaluable("no diagnosis", *_week("2025-03-03", ma_benh_chinh=None)),
+        not_evaluable("thiếu chẩn đoán", "no diagnosis", *_week("2025-03-03", ma_benh_chinh=None)),
     ),
 )
 def short_refills(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -361,25 +398,54 @@ _DICLOFENAC: dict[str, Any] = {"ma_thuoc": "40.30", "ten_thuoc": "Diclofenac 50m
     reason_en="{observed} ingredients of one class by one route on one day; the fund pays {amount} for the dearer.",
     legal_basis="TT37/2024 Đ8 k3",
     needs=("drug_line.ma_thuoc", "drug_line.duong_dung", "drug_line.ngay_yl"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Nhóm điều trị nhận biết theo tên, danh sách do chúng tôi lập; chỉ xét đường uống và tiêm. Thuốc ngừng và "
+        "thay trong cùng ngày, hoặc phối hợp có chủ ý (hai kháng sinh cùng nhóm), trông cũng như vậy. Hoạt chất phân "
+        "biệt theo hai phần đầu của mã."
+    ),
+    known_gaps_en=(
         "Classes are told by name, a list of ours; by mouth and injections only. A drug that is stopped and replaced "
         "the same day, or a combination that is meant (two antibiotics of one class), looks the same. Ingredients are "
         "told apart by the first two parts of the code."
     ),
     examples=(
-        hit("two anti-inflammatories", visit(), drug(**_MELOXICAM), drug(**_DICLOFENAC, quantity=10), amount=FUND),
-        clear(
-            "two strengths of one", visit(), drug(**_MELOXICAM), drug(ten_thuoc="Meloxicam 15mg", ma_thuoc="40.41.1")
+        hit(
+            "hai thuốc chống viêm",
+            "two anti-inflammatories",
+            visit(),
+            drug(**_MELOXICAM),
+            drug(**_DICLOFENAC, quantity=10),
+            amount=FUND,
         ),
-        clear("a gel beside tablets", visit(), drug(**_MELOXICAM), drug(**_DICLOFENAC, duong_dung="3.05")),
         clear(
+            "hai hàm lượng của một thuốc",
+            "two strengths of one",
+            visit(),
+            drug(**_MELOXICAM),
+            drug(ten_thuoc="Meloxicam 15mg", ma_thuoc="40.41.1"),
+        ),
+        clear(
+            "gel bôi cùng thuốc viên",
+            "a gel beside tablets",
+            visit(),
+            drug(**_MELOXICAM),
+            drug(**_DICLOFENAC, duong_dung="3.05"),
+        ),
+        clear(
+            "thay thuốc hôm sau",
             "replaced the next day",
             stay(),
             drug(**_MELOXICAM),
             drug(**_DICLOFENAC, ngay_yl="2025-03-11 09:00"),
         ),
-        clear("two classes", visit(), drug(**_MELOXICAM), drug(ma_thuoc="40.679", ten_thuoc="Omeprazol 20mg")),
-        not_evaluable("no time", visit(), drug(**_MELOXICAM), drug(**_DICLOFENAC, ngay_yl=None)),
+        clear(
+            "hai nhóm khác nhau",
+            "two classes",
+            visit(),
+            drug(**_MELOXICAM),
+            drug(ma_thuoc="40.679", ten_thuoc="Omeprazol 20mg"),
+        ),
+        not_evaluable("không ghi thời điểm", "no time", visit(), drug(**_MELOXICAM), drug(**_DICLOFENAC, ngay_yl=None)),
     ),
 )
 def same_class(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -421,27 +487,34 @@ def same_class(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed} ingredients in an outpatient claim (threshold {allowed}); {amount} VND of supportive drugs.",
     legal_basis="L-BHYT Đ29; ND90 Đ95 k3",
     needs=("encounter.ma_loai_kcb", "drug_line.ma_thuoc", "drug_line.ten_thuoc"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Một ngưỡng cho mọi người, không theo người bệnh tương tự: người cao tuổi nhiều bệnh vượt ngưỡng là bình "
+        "thường. Không tính dịch truyền. Thuốc hỗ trợ nhận biết theo tên, danh sách do chúng tôi lập. Thuốc cổ truyền "
+        "tính theo mã."
+    ),
+    known_gaps_en=(
         "One threshold for all, not that of like patients: the elderly with several diseases pass it honestly. Fluids "
         "are not counted. What is supportive is told by name, a list of ours. Traditional remedies count by code."
     ),
     examples=(
         hit(
+            "chín thuốc, có một vitamin",
             "nine, one of them a vitamin",
             visit(),
             *(drug(ma_thuoc=f"40.{n}", quantity=10) for n in range(101, 109)),
             drug(ma_thuoc="40.1050", ten_thuoc="Vitamin B1 + B6 + B12"),
             amount=FUND,
         ),
-        clear("eight", visit(), *(drug(ma_thuoc=f"40.{n}", quantity=10) for n in range(101, 109))),
+        clear("tám thuốc", "eight", visit(), *(drug(ma_thuoc=f"40.{n}", quantity=10) for n in range(101, 109))),
         clear(
+            "chín dòng, tám hoạt chất",
             "nine lines, eight ingredients",
             visit(),
             *(drug(ma_thuoc=f"40.{n}", quantity=10) for n in range(101, 109)),
             drug(ma_thuoc="40.101.2", quantity=10),
         ),
-        clear("a stay", stay(), *(drug(ma_thuoc=f"40.{n}", quantity=10) for n in range(101, 110))),
-        not_evaluable("no code", visit(), drug(ma_thuoc=None)),
+        clear("đợt nội trú", "a stay", stay(), *(drug(ma_thuoc=f"40.{n}", quantity=10) for n in range(101, 110))),
+        not_evaluable("thiếu mã thuốc", "no code", visit(), drug(ma_thuoc=None)),
     ),
 )
 def many_drugs(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -493,18 +566,35 @@ _NO_ROUTE: dict[str, Any] = {**_INJECTED, "duong_dung": None}
         "encounter.ngay_sinh",
         "drug_line.duong_dung",
     ),
-    known_gaps=(
-        f"{BY_NAME} Here by name only. Weak defences, a severe case moved on within a day and local resistance look "
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Ở đây chỉ theo tên. Người suy giảm miễn dịch, ca nặng chuyển đi trong ngày và kháng thuốc tại "
+        "chỗ trông cũng như vậy. Mọi chẩn đoán đều phải là bệnh nhẹ."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} Here by name only. Weak defences, a severe case moved on within a day and local resistance look "
         "the same. Every diagnosis must be a mild one."
     ),
     examples=(
-        hit("sore throat", visit(ma_benh_chinh="J02.9"), drug(**_INJECTED), amount=FUND),
-        hit("diarrhoea overnight", stay(1, ma_benh_chinh="A09.0"), drug(**_INJECTED), amount=FUND),
-        clear("two days", stay(2, ma_benh_chinh="A09.0"), drug(**_INJECTED)),
-        clear("pneumonia beside it", visit(ma_benh_chinh="J02.9", ma_benh_kt="J18.9"), drug(**_INJECTED)),
-        clear("a child of one", visit(ma_benh_chinh="J02.9", ngay_sinh="2023-06-01"), drug(**_INJECTED)),
-        clear("by mouth", visit(ma_benh_chinh="J02.9"), drug(ten_thuoc="Cefixim 200mg")),
-        not_evaluable("no route", visit(ma_benh_chinh="J02.9"), drug(**_NO_ROUTE)),
+        hit("viêm họng", "sore throat", visit(ma_benh_chinh="J02.9"), drug(**_INJECTED), amount=FUND),
+        hit(
+            "tiêu chảy, nằm một đêm",
+            "diarrhoea overnight",
+            stay(1, ma_benh_chinh="A09.0"),
+            drug(**_INJECTED),
+            amount=FUND,
+        ),
+        clear("nằm hai ngày", "two days", stay(2, ma_benh_chinh="A09.0"), drug(**_INJECTED)),
+        clear(
+            "có thêm viêm phổi",
+            "pneumonia beside it",
+            visit(ma_benh_chinh="J02.9", ma_benh_kt="J18.9"),
+            drug(**_INJECTED),
+        ),
+        clear(
+            "trẻ một tuổi", "a child of one", visit(ma_benh_chinh="J02.9", ngay_sinh="2023-06-01"), drug(**_INJECTED)
+        ),
+        clear("đường uống", "by mouth", visit(ma_benh_chinh="J02.9"), drug(ten_thuoc="Cefixim 200mg")),
+        not_evaluable("thiếu đường dùng", "no route", visit(ma_benh_chinh="J02.9"), drug(**_NO_ROUTE)),
     ),
 )
 def injected_antibiotic(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -546,18 +636,29 @@ _TIME: dict[str, Any] = {"ngay_yl": "2025-03-10 08:30"}
     reason_en="Ordered {observed} minutes after the other drugs (threshold {allowed}), a large part: {amount} VND.",
     legal_basis="ND90 Đ85-86; BLHS Đ215 k1 a",
     needs=("encounter.ma_loai_kcb", "drug_line.ngay_yl"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Không xét việc lặp lại ở một bác sĩ, điều khiến nó đáng theo dõi: cần các hồ sơ khác của bác sĩ. Đơn kê hai "
+        "lần, trước và sau xét nghiệm, trông cũng như vậy. Bỏ qua thời điểm không ghi giờ."
+    ),
+    known_gaps_en=(
         "Whether it recurs with one doctor, which makes it a lead, is not judged here: that needs the doctor's other "
         "claims. A prescription written in two steps, before and after a test, looks the same. Times without a clock "
         "are passed over."
     ),
     examples=(
-        hit("half an hour later, half the money", visit(), drug(**_TIME), drug(**_LATER), amount=FUND),
-        clear("ten minutes later", visit(), drug(**_TIME), drug(**_SOON)),
-        clear("a small one", visit(), drug(**_TIME), drug(**_LATER, quantity=5)),
-        clear("the only drug", visit(), drug(**_LATER)),
-        clear("two later ones", visit(), drug(**_TIME), drug(**_LATER), drug(**_LATER)),
-        not_evaluable("no time", visit(), drug(ngay_yl=None), drug(**_LATER)),
+        hit(
+            "sau nửa giờ, bằng nửa số tiền",
+            "half an hour later, half the money",
+            visit(),
+            drug(**_TIME),
+            drug(**_LATER),
+            amount=FUND,
+        ),
+        clear("sau mười phút", "ten minutes later", visit(), drug(**_TIME), drug(**_SOON)),
+        clear("số tiền nhỏ", "a small one", visit(), drug(**_TIME), drug(**_LATER, quantity=5)),
+        clear("thuốc duy nhất của đơn", "the only drug", visit(), drug(**_LATER)),
+        clear("hai thuốc thêm sau", "two later ones", visit(), drug(**_TIME), drug(**_LATER), drug(**_LATER)),
+        not_evaluable("không ghi thời điểm", "no time", visit(), drug(ngay_yl=None), drug(**_LATER)),
     ),
 )
 def added_later(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -606,18 +707,28 @@ _MUCH: dict[str, Any] = {"quantity": 1500}
     reason_en="The diagnoses are only R or Z codes, the drugs cost {observed} VND (threshold {allowed}).",
     legal_basis="L-BHYT Đ29",
     needs=("encounter.ma_loai_kcb", "encounter.ma_benh_chinh", "encounter.t_thuoc"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Ngưỡng đại diện cho phân vị 95 của ngoại trú, do tỉnh đặt. Bỏ qua mã Z của điều trị theo kế hoạch (lọc máu, "
+        "hóa trị, HIV, ghép tạng, dự phòng dại), danh sách do chúng tôi lập. Chỉ xét ngoại trú."
+    ),
+    known_gaps_en=(
         "The threshold stands for the 95th percentile of outpatients and must be set by the province. Z codes of "
         "planned treatment (dialysis, chemotherapy, HIV, transplants, rabies prophylaxis) are passed over, a list of "
         "ours. Outpatients only."
     ),
     examples=(
-        hit("a headache for one and a half million", visit(ma_benh_chinh="R51"), drug(**_MUCH), amount=1500 * PILL),
-        clear("a disease beside it", visit(ma_benh_chinh="R51", ma_benh_kt="I10"), drug(**_MUCH)),
-        clear("little money", visit(ma_benh_chinh="R51"), drug()),
-        clear("chemotherapy", visit(ma_benh_chinh="Z51.1"), drug(**_MUCH)),
-        clear("a stay", stay(ma_benh_chinh="R51"), drug(**_MUCH)),
-        not_evaluable("no diagnosis", visit(ma_benh_chinh=None), drug(**_MUCH)),
+        hit(
+            "đau đầu, tiền thuốc 1,5 triệu đồng",
+            "a headache for one and a half million",
+            visit(ma_benh_chinh="R51"),
+            drug(**_MUCH),
+            amount=1500 * PILL,
+        ),
+        clear("có thêm một bệnh", "a disease beside it", visit(ma_benh_chinh="R51", ma_benh_kt="I10"), drug(**_MUCH)),
+        clear("số tiền thuốc nhỏ", "little money", visit(ma_benh_chinh="R51"), drug()),
+        clear("hóa trị", "chemotherapy", visit(ma_benh_chinh="Z51.1"), drug(**_MUCH)),
+        clear("đợt nội trú", "a stay", stay(ma_benh_chinh="R51"), drug(**_MUCH)),
+        not_evaluable("thiếu chẩn đoán", "no diagnosis", visit(ma_benh_chinh=None), drug(**_MUCH)),
     ),
 )
 def only_symptoms(tables: ClaimTables) -> nw.LazyFrame[Any]:

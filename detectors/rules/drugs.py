@@ -19,16 +19,14 @@ from detectors.expressions import (
     money,
     with_encounter,
 )
+from detectors.facts import facts
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
-QUANTITY_TOLERANCE = 1.1
-LEAD_DAYS = 5
-MAX_DAYS = 90
+DOSE, SUPPLY, PROGRAMME = facts("DRG-01"), facts("DRG-03"), facts("DRG-39")
 REFILLED = ("01", "05", "07", "08")
 NOT_AN_INGREDIENT = ("", "00.0000")
-PROGRAMME_SOURCES = (2, 3, 4)
 _EPOCH = datetime.fromisoformat("2000-01-01")
 
 
@@ -77,34 +75,53 @@ def _doses(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed} units dispensed, the written dose needs {allowed}.",
     legal_basis="TT37/2024 Đ8 k3; ND90 Đ86",
     needs=("encounter.ma_loai_kcb", "drug_line.lieu_dung", "drug_line.so_luong"),
-    parameters={"tol": QUANTITY_TOLERANCE},
-    known_gaps=(
-        "Only doses written in the decree's form, in the unit that is dispensed; "
-        "any other text, and doses in mg or ml of "
-        "bottles, are passed over. Anything but tablets is rounded up to a whole unit for each dose, since an opened "
-        "ampoule is not kept. An inpatient dose without days may last until the day of leaving."
+    known_gaps_vi=(
+        "Chỉ xét liều ghi theo mẫu quy định, cùng đơn vị với đơn vị cấp; lời văn khác, và liều tính bằng mg hoặc ml "
+        "của thuốc đóng chai, thì bỏ qua. Trừ thuốc viên, mỗi liều làm tròn lên một đơn vị, vì ống đã mở không giữ "
+        "lại. Liều nội trú không ghi số ngày có thể dùng đến ngày ra viện."
+    ),
+    known_gaps_en=(
+        "Only doses written in the decree's form, in the unit that is dispensed; any other text, and doses in mg or "
+        "ml of bottles, are passed over. Anything but tablets is rounded up to a whole unit for each dose, since an "
+        "opened ampoule is not kept. An inpatient dose without days may last until the day of leaving."
     ),
     examples=(
-        hit("40 tablets for a need of 20", visit(), drug(quantity=40), amount=20 * PILL_PRICE * 0.8),
         hit(
+            "40 viên, cần 20 viên",
+            "40 tablets for a need of 20",
+            visit(),
+            drug(quantity=40),
+            amount=20 * PILL_PRICE * 0.8,
+        ),
+        hit(
+            "liều nửa viên",
             "half tablets",
             visit(),
             drug(lieu_dung="1/2 viên/lần * 2 lần/ngày * 10 ngày [1 viên/ngày]", quantity=30),
             amount=20 * PILL_PRICE * 0.8,
         ),
-        clear("exactly the need", visit(), drug()),
-        clear("two tablets above, within the tolerance", visit(), drug(quantity=22)),
-        clear("free text", visit(), drug(lieu_dung="Uống khi đau", quantity=100)),
-        clear("dose in ml, bottle dispensed", visit(), drug(lieu_dung="5 ml/lần * 2 lần/ngày * 5 ngày", quantity=1)),
+        clear("đúng số cần", "exactly the need", visit(), drug()),
+        clear("dư hai viên, trong mức cho phép", "two tablets above, within the tolerance", visit(), drug(quantity=22)),
+        clear("liều ghi tự do", "free text", visit(), drug(lieu_dung="Uống khi đau", quantity=100)),
         clear(
+            "liều tính bằng ml, cấp theo chai",
+            "dose in ml, bottle dispensed",
+            visit(),
+            drug(lieu_dung="5 ml/lần * 2 lần/ngày * 5 ngày", quantity=1),
+        ),
+        clear(
+            "nửa ống, mỗi lần mở một ống",
             "half an ampoule, a whole one opened each time",
             visit(),
             drug(don_vi_tinh="ống", lieu_dung="0,5 ống/lần * 2 lần/ngày * 3 ngày [1 ống/ngày]", quantity=6),
         ),
         clear(
-            "ward dose for the rest of the stay", stay(days=3), drug(lieu_dung="1 viên/lần * 2 lần/ngày", quantity=8)
+            "liều tại khoa cho phần còn lại của đợt",
+            "ward dose for the rest of the stay",
+            stay(days=3),
+            drug(lieu_dung="1 viên/lần * 2 lần/ngày", quantity=8),
         ),
-        not_evaluable("no dose", visit(), drug(lieu_dung=None)),
+        not_evaluable("thiếu liều dùng", "no dose", visit(), drug(lieu_dung=None)),
     ),
 )
 def quantity_above_dose(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -122,7 +139,7 @@ def quantity_above_dose(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .with_columns(dose=nw.when(tablet).then(nw.col("dose")).otherwise(nw.col("dose").ceil()))
         .with_columns(need=nw.max_horizontal(nw.col("dose") * nw.col("times"), nw.col("stated")) * nw.col("days"))
         # The small step back keeps 1.1 x 20 from being rounded up to 23 by the last bit of a float.
-        .filter(nw.col("need") > 0, money("so_luong") > (nw.col("need") * QUANTITY_TOLERANCE - 1e-6).ceil())
+        .filter(nw.col("need") > 0, money("so_luong") > (nw.col("need") * DOSE.tol - 1e-6).ceil())
     )
     share = (money("so_luong") - nw.col("need")) / money("so_luong")
     return line_hits(found, amount=share * money("t_bhtt"), observed=money("so_luong"), allowed=nw.col("need"))
@@ -145,15 +162,19 @@ def quantity_above_dose(tables: ClaimTables) -> nw.LazyFrame[Any]:
     ),
     legal_basis="ND90 Đ84-85; TT12/2026 Đ10 k1 h",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_loai_kcb", "drug_line.lieu_dung"),
-    parameters={"lead_days": LEAD_DAYS, "max_days": MAX_DAYS},
-    known_gaps=(
-        "Small early refills do not add up: the supply that ends last is compared, "
-        "not the stock. Passed over: a higher "
-        "daily quantity than last time (dose raised), another route, doses not in the decree's form, discharge drugs. "
-        "Lost medicine, holiday refills and a change of facility look the same."
+    known_gaps_vi=(
+        "Lĩnh sớm từng ít không được cộng dồn: so với đợt cấp kết thúc muộn nhất, không so tồn thuốc. Bỏ qua: lượng "
+        "mỗi ngày cao hơn lần trước (tăng liều), đường dùng khác, liều không theo mẫu quy định, thuốc ra viện. Mất "
+        "thuốc, cấp trước kỳ nghỉ và đổi cơ sở trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        "Small early refills do not add up: the supply that ends last is compared, not the stock. Passed over: a "
+        "higher daily quantity than last time (dose raised), another route, doses not in the decree's form, discharge "
+        "drugs. Lost medicine, holiday refills and a change of facility look the same."
     ),
     examples=(
         hit(
+            "sau 10 ngày lại cấp 30 ngày ở nơi khác",
             "30 days again after 10 days elsewhere",
             visit("2025-03-01 08:00"),
             drug(days=30),
@@ -162,6 +183,7 @@ def quantity_above_dose(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=20 / 30 * 60 * PILL_PRICE * 0.8,
         ),
         clear(
+            "sớm năm ngày",
             "five days early",
             visit("2025-03-01 08:00"),
             drug(days=30),
@@ -169,16 +191,31 @@ def quantity_above_dose(tables: ClaimTables) -> nw.LazyFrame[Any]:
             drug(days=30),
         ),
         clear(
+            "có tăng liều",
             "dose raised",
             visit("2025-03-01 08:00"),
             drug(days=30),
             visit("2025-03-11 08:00"),
             drug(days=30, per_day=3),
         ),
-        clear("two lots of one dispense", visit(), drug(days=30), drug(days=30)),
-        clear("another ingredient", visit(), drug(days=30), visit("2025-03-15 08:00"), drug(days=30, ma_thuoc="40.99")),
-        clear("another patient", visit(), drug(days=30), visit("2025-03-15 08:00", patient_id="P2"), drug(days=30)),
-        not_evaluable("no patient", visit(patient_id=None), drug(days=30)),
+        clear("một lần cấp chia hai lô", "two lots of one dispense", visit(), drug(days=30), drug(days=30)),
+        clear(
+            "hoạt chất khác",
+            "another ingredient",
+            visit(),
+            drug(days=30),
+            visit("2025-03-15 08:00"),
+            drug(days=30, ma_thuoc="40.99"),
+        ),
+        clear(
+            "người bệnh khác",
+            "another patient",
+            visit(),
+            drug(days=30),
+            visit("2025-03-15 08:00", patient_id="P2"),
+            drug(days=30),
+        ),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), drug(days=30)),
     ),
 )
 def refill_while_supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -201,7 +238,7 @@ def refill_while_supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
             route=nw.col("duong_dung").fill_null("").str.strip_chars(),
         )
         .join(_doses(tables).select("lieu_dung", "days"), on="lieu_dung", how="inner")
-        .filter(~nw.col("ingredient").is_in(NOT_AN_INGREDIENT), nw.col("days") > 0, nw.col("days") <= MAX_DAYS)
+        .filter(~nw.col("ingredient").is_in(NOT_AN_INGREDIENT), nw.col("days") > 0, nw.col("days") <= SUPPLY.max_days)
     )
     dispense = [*ENCOUNTER_KEY, "ingredient", "route"]
     course = ["e_patient_id", "ingredient", "route"]
@@ -226,7 +263,7 @@ def refill_while_supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .with_columns(remaining=nw.min_horizontal(nw.col("left_until") - nw.col("start"), nw.col("days")))
         .filter(
             ~nw.col("left_until").is_null(),
-            nw.col("left_until") - nw.col("start") > LEAD_DAYS,
+            nw.col("left_until") - nw.col("start") > SUPPLY.lead_days,
             nw.col("daily") <= nw.col("daily_before") * 1.05,
         )
         .select(*dispense, "remaining", supply=nw.col("days"))
@@ -236,7 +273,7 @@ def refill_while_supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
         found,
         amount=nw.col("remaining") / nw.col("supply") * money("t_bhtt"),
         observed=nw.col("remaining"),
-        allowed=nw.lit(float(LEAD_DAYS)),
+        allowed=nw.lit(float(SUPPLY.lead_days)),
     )
 
 
@@ -251,20 +288,34 @@ def refill_while_supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The drug names another payer (code {observed}) yet the fund pays {amount} VND.",
     legal_basis="L-BHYT Đ23; ND90 Đ88",
     needs=("drug_line.nguon_ctra",),
-    parameters={"sources": PROGRAMME_SOURCES},
-    known_gaps=(
+    known_gaps_vi=(
+        "Chuẩn 4210 không ghi nguồn chi trả của thuốc: hồ sơ đó không đánh giá được. Thuốc mua từ cả hai nguồn thì "
+        "không tách."
+    ),
+    known_gaps_en=(
         "The 4210 format has no payer of a drug: such claims are not evaluable. A drug bought by both is not split."
     ),
     examples=(
-        hit("national programme drug", visit(), drug(nguon_ctra=3), amount=20 * PILL_PRICE * 0.8),
-        clear("fund drug", visit(), drug()),
-        clear("programme drug, nothing asked", visit(), drug(nguon_ctra=3, muc_huong=0)),
-        not_evaluable("no payer", visit(), drug(nguon_ctra=None)),
+        hit(
+            "thuốc chương trình quốc gia",
+            "national programme drug",
+            visit(),
+            drug(nguon_ctra=3),
+            amount=20 * PILL_PRICE * 0.8,
+        ),
+        clear("thuốc nguồn quỹ BHYT", "fund drug", visit(), drug()),
+        clear(
+            "thuốc chương trình, không đề nghị thanh toán",
+            "programme drug, nothing asked",
+            visit(),
+            drug(nguon_ctra=3, muc_huong=0),
+        ),
+        not_evaluable("thiếu nguồn chi trả", "no payer", visit(), drug(nguon_ctra=None)),
     ),
 )
 def programme_drug_paid(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Drug lines whose payer is a project, a programme or another source, and on which the fund pays all the same."""
     found = lines(tables, DRUGS, "nguon_ctra", "t_bhtt").filter(
-        nw.col("nguon_ctra").is_in(PROGRAMME_SOURCES), money("t_bhtt") > 0
+        nw.col("nguon_ctra").is_in(PROGRAMME.sources), money("t_bhtt") > 0
     )
     return line_hits(found, amount=money("t_bhtt"), observed=nw.col("nguon_ctra"), allowed=nw.lit(1.0))

@@ -10,7 +10,6 @@ from data.schema import ENCOUNTER_KEY
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import EXAM_PRICE, PILL_PRICE, TEST_PRICE, drug, exam, service, stay, visit
 from detectors.expressions import (
-    CYCLIC,
     SURGERY,
     care_type,
     day,
@@ -23,17 +22,13 @@ from detectors.expressions import (
     pair_hits,
     with_encounter,
 )
+from detectors.facts import facts
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
-REPEATED = "glucose|duong mau|khi mau"
-PAIRED = (
-    "(?i)mắt|vai|khuỷu|cổ tay|bàn tay|cẳng|cánh tay|háng|đùi|gối|cổ chân|bàn chân|ngón|khớp|xoang|một bên|hai bên"
-    "|(^|[ ,(])(tai|vú)($|[ ,)])"
-)
+SAME_LINE, SAME_CLAIM = facts("TOT-11"), facts("TOT-10")
 TWO_SIDED_GROUPS = (2, 3, SURGERY, 18)
-DAYS, JACCARD, MIN_LINES = 3, 0.9, 4
 
 _SAME_MINUTE: dict[str, Any] = {"ngay_yl": "2025-03-10 08:30", "ngay_th_yl": "2025-03-10 08:40"}
 
@@ -91,16 +86,22 @@ def _items(tables: ClaimTables) -> nw.LazyFrame[Any]:
     ),
     legal_basis="TT12/2026 Đ10 k1 k; ND90 Đ86",
     needs=("drug_line.ngay_yl", "service_line.ngay_yl", "drug_line.so_luong", "service_line.so_luong"),
-    parameters={"exempt": REPEATED, "two_sided": PAIRED},
-    known_gaps=(
-        "Passed over: repeated glucose and blood gas, services on paired organs "
-        "(the side is often not coded), two lots "
-        "of one dispense (another tender, registration, price or quantity), inpatient drugs without an execution time "
-        "(doses of one day). An old and a new code of one service are not recognised as the same. An export fault that "
-        "repeats lines at many facilities of one vendor looks the same: check the vendor before the facility."
+    known_gaps_vi=(
+        "Bỏ qua: đường huyết và khí máu lặp lại, dịch vụ ở bộ phận có đôi (thường không ghi bên nào), một lần cấp "
+        "chia hai lô (khác gói thầu, số đăng ký, giá hoặc số lượng), thuốc nội trú không ghi giờ thực hiện (các liều "
+        "trong ngày). Mã cũ và mã mới của một dịch vụ không được nhận ra là một. Lỗi xuất dữ liệu lặp dòng ở nhiều cơ "
+        "sở cùng nhà cung cấp phần mềm trông cũng như vậy: xem phần mềm trước khi xem cơ sở."
+    ),
+    known_gaps_en=(
+        "Passed over: repeated glucose and blood gas, services on paired organs (the side is often not coded), two "
+        "lots of one dispense (another tender, registration, price or quantity), inpatient drugs without an execution "
+        "time (doses of one day). An old and a new code of one service are not recognised as the same. An export "
+        "fault that repeats lines at many facilities of one vendor looks the same: check the vendor before the "
+        "facility."
     ),
     examples=(
         hit(
+            "một xét nghiệm hai lần trong cùng phút",
             "one test twice in the same minute",
             visit(),
             service(**_SAME_MINUTE),
@@ -108,31 +109,35 @@ def _items(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=TEST_PRICE * 0.8,
         ),
         hit(
+            "một thuốc hai lần",
             "one drug twice",
             visit(),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
             amount=20 * PILL_PRICE * 0.8,
         ),
-        clear("the same test later", visit(), service(), service()),
+        clear("cùng xét nghiệm vào lúc sau", "the same test later", visit(), service(), service()),
         clear(
+            "một lần cấp chia hai lô",
             "two lots of one dispense",
             visit(),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None, quantity=12),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None, quantity=8),
         ),
         clear(
+            "hai khớp gối",
             "both knees",
             visit(),
             *(service(ma_nhom=2, ten_dich_vu="Chụp X-quang khớp gối", **_SAME_MINUTE) for _ in range(2)),
         ),
         clear(
+            "các liều trong ngày tại khoa",
             "doses of one day on the ward",
             stay(),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
             drug(ngay_yl="2025-03-10 08:30", ngay_th_yl=None),
         ),
-        not_evaluable("no time of order", visit(), service(ngay_yl=None)),
+        not_evaluable("thiếu thời điểm y lệnh", "no time of order", visit(), service(ngay_yl=None)),
     ),
 )
 def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -143,7 +148,11 @@ def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
     moment = [*ENCOUNTER_KEY, "line_table", "code", "ngay_yl"]
     # Grouping on the short key first keeps the wide one to the few lines that can be duplicates at all.
     close = paid.group_by(*moment).agg(alike=nw.len()).filter(nw.col("alike") > 1).select(*moment)
-    two_sided = nw.col("ma_nhom").is_in(TWO_SIDED_GROUPS) & (nw.col("site") == "") & nw.col("name").str.contains(PAIRED)
+    two_sided = (
+        nw.col("ma_nhom").is_in(TWO_SIDED_GROUPS)
+        & (nw.col("site") == "")
+        & nw.col("name").str.contains(SAME_LINE.two_sided)
+    )
     ward_dose = (
         (nw.col("line_table") == "drug_line")
         & nw.col("ngay_th_yl").is_null()
@@ -152,7 +161,7 @@ def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
     same = ("so_luong", "ngay_th_yl", "ma_bac_si", "tt_thau", "price", "ratio", "mark", "site")
     found = (
         paid.join(close, on=moment, how="semi")
-        .filter(~named("name", REPEATED), ~two_sided, ~ward_dose)
+        .filter(~named("name", SAME_LINE.exempt), ~two_sided, ~ward_dose)
         .with_columns(copy=nw.col("ma_lk").cum_count().over(*moment, *same, order_by="row_no"))
         .filter(nw.col("copy") > 1)
     )
@@ -174,14 +183,17 @@ def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
     ),
     legal_basis="TT12/2026 Đ10 k1 h; ND90 Đ88",
     needs=("encounter.patient_id", "encounter.ngay_vao", "drug_line.so_luong", "service_line.so_luong"),
-    parameters={"days": DAYS, "jaccard": JACCARD, "min_lines": MIN_LINES, "exempt": CYCLIC},
-    known_gaps=(
-        "Planned cycles (dialysis, chemotherapy, transfusion, rehabilitation) on "
-        "different days are passed over. A copy "
-        "moved to the next month, or to another site of the group, is not seen."
+    known_gaps_vi=(
+        "Bỏ qua đợt có chu kỳ (lọc máu, hóa trị, truyền máu, phục hồi chức năng) vào các ngày khác nhau. Bản chép dời "
+        "sang tháng sau, hoặc sang điểm khác của cùng hệ thống, thì không thấy."
+    ),
+    known_gaps_en=(
+        "Planned cycles (dialysis, chemotherapy, transfusion, rehabilitation) on different days are passed over. A "
+        "copy moved to the next month, or to another site of the group, is not seen."
     ),
     examples=(
         hit(
+            "hôm sau lại đúng năm dòng đó",
             "the same five lines the next day",
             *(
                 row
@@ -195,6 +207,7 @@ def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=(4 * TEST_PRICE + EXAM_PRICE) * 0.8,
         ),
         clear(
+            "lọc máu cách ngày",
             "dialysis every other day",
             *(
                 row
@@ -206,6 +219,7 @@ def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
             ),
         ),
         clear(
+            "lĩnh thuốc sau một tháng",
             "refill a month later",
             *(
                 row
@@ -213,8 +227,17 @@ def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
                 for row in (visit(arrived), *(drug(ma_thuoc=f"40.{n}") for n in range(4)))
             ),
         ),
-        clear("two lines are too few to tell", visit(), exam(), drug(), visit("2025-03-11 08:00"), exam(), drug()),
-        not_evaluable("no patient", visit(patient_id=None), exam()),
+        clear(
+            "hai dòng thì quá ít để kết luận",
+            "two lines are too few to tell",
+            visit(),
+            exam(),
+            drug(),
+            visit("2025-03-11 08:00"),
+            exam(),
+            drug(),
+        ),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), exam()),
     ),
 )
 def duplicate_claim(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -226,12 +249,16 @@ def duplicate_claim(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .select(*ENCOUNTER_KEY, "code", quantity=money("so_luong"))
         .unique([*ENCOUNTER_KEY, *thing])
     )
-    sizes = items.group_by(*ENCOUNTER_KEY).agg(size=nw.len()).filter(nw.col("size") >= MIN_LINES)
+    sizes = items.group_by(*ENCOUNTER_KEY).agg(size=nw.len()).filter(nw.col("size") >= SAME_CLAIM.min_lines)
     prior = {"ma_cskcb": "p_ma_cskcb", "ma_lk": "p_ma_lk"}
-    cycle = icd_in("ma_benh_chinh", CYCLIC) & (day(nw.col("ngay_vao")) != day(nw.col("p_ngay_vao")))
+    cycle = icd_in("ma_benh_chinh", SAME_CLAIM.exempt) & (day(nw.col("ngay_vao")) != day(nw.col("p_ngay_vao")))
     pairs = (
         earlier_pairs(tables, "ma_benh_chinh", "t_bhtt", same=("patient_id", "ma_cskcb"))
-        .filter(minutes_between(nw.col("p_ngay_vao"), nw.col("ngay_vao")) <= DAYS * 1440, ~cycle, money("t_bhtt") > 0)
+        .filter(
+            minutes_between(nw.col("p_ngay_vao"), nw.col("ngay_vao")) <= SAME_CLAIM.days * 1440,
+            ~cycle,
+            money("t_bhtt") > 0,
+        )
         .join(sizes, on=list(ENCOUNTER_KEY), how="inner")
         .join(sizes.rename({**prior, "size": "p_size"}), on=list(prior.values()), how="inner")
     )
@@ -247,6 +274,6 @@ def duplicate_claim(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = (
         pairs.join(shared, on=pair, how="inner")
         .with_columns(alike=nw.col("shared").cast(nw.Float64) / union.cast(nw.Float64))
-        .filter(nw.col("alike") >= JACCARD)
+        .filter(nw.col("alike") >= SAME_CLAIM.jaccard)
     )
-    return pair_hits(found, amount=money("t_bhtt"), observed=nw.col("alike"), allowed=nw.lit(JACCARD))
+    return pair_hits(found, amount=money("t_bhtt"), observed=nw.col("alike"), allowed=nw.lit(SAME_CLAIM.jaccard))

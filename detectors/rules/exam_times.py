@@ -60,21 +60,36 @@ def _exams(tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
     reason_en="Admitted {observed} minutes after arrival (threshold {allowed}), examination billed by the ward.",
     legal_basis="TT35/2016 Đ4b k1; CV266 KT223 (S.013.458)",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "service_line.ma_nhom", "service_line.ma_khoa"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Khoa nào khác khoa khám bệnh (K01) đều coi là khoa lâm sàng. Không xét khi thời điểm chỉ định nhập viện để "
+        "trống. Phòng khám chuyên khoa kê theo mã khoa của mình trông cũng như vậy."
+    ),
+    known_gaps_en=(
         "Any department but the examination department (K01) counts as a ward. A blank time of the admission order is "
         "not judged. A specialist clinic that bills under its ward's code looks the same."
     ),
     examples=(
         hit(
+            "khoa cho nhập viện trong năm phút",
             "admitted by the ward within five minutes",
             stay(ngay_vao_noi_tru="2025-03-10 08:05"),
             exam(ma_khoa="K03"),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("examined at the clinic first", stay(ngay_vao_noi_tru="2025-03-10 08:10"), exam(ma_khoa="K01")),
-        clear("admitted two hours later", stay(ngay_vao_noi_tru="2025-03-10 10:00"), exam(ma_khoa="K03")),
-        clear("outpatient", visit(), exam(ma_khoa="K03")),
-        not_evaluable("no care type", stay(ma_loai_kcb=None), exam(ma_khoa="K03")),
+        clear(
+            "khám ở phòng khám trước",
+            "examined at the clinic first",
+            stay(ngay_vao_noi_tru="2025-03-10 08:10"),
+            exam(ma_khoa="K01"),
+        ),
+        clear(
+            "hai giờ sau mới nhập viện",
+            "admitted two hours later",
+            stay(ngay_vao_noi_tru="2025-03-10 10:00"),
+            exam(ma_khoa="K03"),
+        ),
+        clear("ngoại trú", "outpatient", visit(), exam(ma_khoa="K03")),
+        not_evaluable("thiếu mã loại KCB", "no care type", stay(ma_loai_kcb=None), exam(ma_khoa="K03")),
     ),
 )
 def examined_on_the_ward(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -103,23 +118,43 @@ def examined_on_the_ward(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="An examination is billed at a drug pick-up, or on day {observed} of an outpatient course.",
     legal_basis="CV4262; TT35/2016 Đ4b",
     needs=("encounter.ma_loai_kcb", "service_line.ma_nhom", "service_line.ngay_yl"),
-    known_gaps=(
-        "The examinations of the first day of a course (care type 02) are lawful, whatever their number: EXAM-01 to 03 "
-        "judge it. For a pick-up (07) the number shown is 1. A course of another specialty in one claim looks the same."
+    known_gaps_vi=(
+        "Các lần khám trong ngày đầu của đợt điều trị ngoại trú (mã 02) là đúng quy định, bao nhiêu lần cũng vậy: "
+        "EXAM-01 đến EXAM-03 xét. Với lượt lĩnh thuốc (07), số nêu ra là 1. Đợt của chuyên khoa khác trong cùng hồ sơ "
+        "trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        "The examinations of the first day of a course (care type 02) are lawful, whatever their number: EXAM-01 to "
+        "03 judge it. For a pick-up (07) the number shown is 1. A course of another specialty in one claim looks the "
+        "same."
     ),
     examples=(
-        hit("pick-up with an examination", visit(ma_loai_kcb="07"), exam(), drug(), amount=EXAM_PRICE * 0.8),
         hit(
+            "lĩnh thuốc có tiền khám",
+            "pick-up with an examination",
+            visit(ma_loai_kcb="07"),
+            exam(),
+            drug(),
+            amount=EXAM_PRICE * 0.8,
+        ),
+        hit(
+            "khám lại giữa đợt",
             "examined again in the course",
             visit(ma_loai_kcb="02", ngay_ra="2025-03-20 23:59"),
             exam(),
             exam(ngay_yl="2025-03-14 08:00"),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("pick-up", visit(ma_loai_kcb="07"), drug()),
-        clear("two specialties on the first day", visit(ma_loai_kcb="02"), exam(), exam(ratio=30)),
-        clear("consultation", visit(), exam()),
-        not_evaluable("no care type", visit(ma_loai_kcb=None), exam()),
+        clear("chỉ lĩnh thuốc", "pick-up", visit(ma_loai_kcb="07"), drug()),
+        clear(
+            "hai chuyên khoa trong ngày đầu",
+            "two specialties on the first day",
+            visit(ma_loai_kcb="02"),
+            exam(),
+            exam(ratio=30),
+        ),
+        clear("khám ngoại trú", "consultation", visit(), exam()),
+        not_evaluable("thiếu mã loại KCB", "no care type", visit(ma_loai_kcb=None), exam()),
     ),
 )
 def undue_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -150,21 +185,26 @@ def undue_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="A visit with an ultrasound lasted {observed} minutes (threshold {allowed}).",
     legal_basis="TT12/2026 Đ10 k1 i",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "service_line.ma_nhom"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Nhận biết theo mã máy hoặc tên dịch vụ. Bỏ qua thời điểm không ghi giờ; giờ ra nhập cùng lúc với giờ vào "
+        "trông cũng như vậy."
+    ),
+    known_gaps_en=(
         "Told by the machine's code or by the name of the service. Times without a clock are passed over; a time of "
         "leaving that is typed with the arrival looks the same."
     ),
     examples=(
         hit(
+            "siêu âm trong sáu phút",
             "ultrasound in six minutes",
             visit(minutes=6),
             exam(),
             service(ma_nhom=2, ten_dich_vu="Siêu âm ổ bụng", ma_may="SA.1.01001.123"),
             amount=TEST_PRICE * 0.8,
         ),
-        clear("in forty minutes", visit(minutes=40), service(ma_nhom=2, ten_dich_vu="Siêu âm ổ bụng")),
-        clear("blood count in six minutes", visit(minutes=6), exam(), service()),
-        not_evaluable("no time of leaving", visit(ngay_ra=None), service()),
+        clear("trong 40 phút", "in forty minutes", visit(minutes=40), service(ma_nhom=2, ten_dich_vu="Siêu âm ổ bụng")),
+        clear("công thức máu trong sáu phút", "blood count in six minutes", visit(minutes=6), exam(), service()),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", visit(ngay_ra=None), service()),
     ),
 )
 def quick_ultrasound(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -206,22 +246,29 @@ def quick_ultrasound(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "encounter.ma_doituong_kcb",
         "service_line.ma_nhom",
     ),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ xét lượt có công khám được thanh toán; bỏ qua cấp cứu, đợt có chu kỳ và người bệnh được chuyển đi. Bệnh "
+        "mới vào sáng hôm sau trông cũng như vậy."
+    ),
+    known_gaps_en=(
         "Only visits with a paid examination; emergencies, planned cycles and patients who were transferred out are "
         "passed over. A new complaint the next morning looks the same."
     ),
     examples=(
         hit(
+            "khám hai giờ sau khi ra viện",
             "examined two hours after leaving the ward",
             stay(days=2),
             visit("2025-03-12 18:00"),
             exam(),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("two days later", stay(days=2), visit("2025-03-14 18:00"), exam()),
-        clear("emergency", stay(days=2), visit("2025-03-12 20:00", ma_doituong_kcb="2"), exam()),
-        clear("at another facility", stay(days=2), visit("2025-03-12 18:00", ma_cskcb="01002"), exam()),
-        not_evaluable("no patient", visit(patient_id=None), exam()),
+        clear("hai ngày sau", "two days later", stay(days=2), visit("2025-03-14 18:00"), exam()),
+        clear("cấp cứu", "emergency", stay(days=2), visit("2025-03-12 20:00", ma_doituong_kcb="2"), exam()),
+        clear(
+            "tại cơ sở khác", "at another facility", stay(days=2), visit("2025-03-12 18:00", ma_cskcb="01002"), exam()
+        ),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), exam()),
     ),
 )
 def examined_after_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -255,12 +302,16 @@ def examined_after_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="A consultation (care type 01) lasts {observed} hours (at most {allowed}).",
     legal_basis="QĐ 130/QĐ-BYT SO_NGAY_DTRI",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra"),
-    known_gaps="A sign without money: the care type or a time is wrong. A claim closed at payment looks the same.",
+    known_gaps_vi=(
+        "Dấu hiệu không kèm số tiền: mã loại KCB hoặc một thời điểm ghi sai. Hồ sơ chỉ đóng khi thanh toán trông cũng "
+        "như vậy."
+    ),
+    known_gaps_en="A sign without money: the care type or a time is wrong. A claim closed at payment looks the same.",
     examples=(
-        hit("two days", visit(minutes=48 * 60), exam(), amount=0),
-        clear("two hours", visit(), exam()),
-        clear("outpatient course", visit(minutes=10 * 1440, ma_loai_kcb="02"), exam()),
-        not_evaluable("no time of leaving", visit(ngay_ra=None), exam()),
+        hit("hai ngày", "two days", visit(minutes=48 * 60), exam(), amount=0),
+        clear("hai giờ", "two hours", visit(), exam()),
+        clear("đợt điều trị ngoại trú", "outpatient course", visit(minutes=10 * 1440, ma_loai_kcb="02"), exam()),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", visit(ngay_ra=None), exam()),
     ),
 )
 def long_consultation(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -282,12 +333,17 @@ def long_consultation(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="One doctor bills examinations of {observed} departments on one day of a claim ({allowed} allowed).",
     legal_basis="TT35/2016 Đ4b; CV4262",
     needs=("service_line.ma_nhom", "service_line.ngay_yl", "service_line.ma_khoa", "service_line.doctor"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Tính trong một ngày của hồ sơ; giữ lần khám đầu. Bác sĩ có phạm vi hành nghề hai chuyên khoa vẫn là một "
+        "người khám. Nhiều bác sĩ của phòng khám dùng chung một mã trông cũng như vậy."
+    ),
+    known_gaps_en=(
         "Counted within one day of a claim; the first examination is kept. A doctor licensed for two specialties is "
         "still one examiner. A number that several doctors of a clinic share looks the same."
     ),
     examples=(
         hit(
+            "một bác sĩ khám nội và khám mắt",
             "internal medicine and eyes by one doctor",
             visit(),
             exam(ma_khoa="K03"),
@@ -295,13 +351,14 @@ def long_consultation(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=EXAM_PRICE * 0.3 * 0.8,
         ),
         clear(
+            "hai bác sĩ",
             "two doctors",
             visit(),
             exam(ma_khoa="K03"),
             exam(ma_khoa="K30", ratio=30, doctor="002/CCHN", ma_bac_si="002/CCHN"),
         ),
-        clear("one department", visit(), exam(), exam(ratio=30)),
-        not_evaluable("no doctor", visit(), exam(doctor=None)),
+        clear("một khoa", "one department", visit(), exam(), exam(ratio=30)),
+        not_evaluable("không ghi bác sĩ", "no doctor", visit(), exam(doctor=None)),
     ),
 )
 def one_doctor_many_specialties(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -64,7 +64,13 @@ _BUS = ("P1", "P2", "P3", "P4", "P5")
     reason_en="Number {observed} of cards whose last three visits were on the same days (up to {allowed} is usual).",
     legal_basis="ND90 Đ84-86; BLHS Đ215 k2",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_loai_kcb"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Ba lần liền trong 30 ngày, cách nhau từ bốn ngày, cùng những ngày đó: nhóm đến ba tuần một lần hoặc bỏ một "
+        "lần thì không thấy. Nhóm được nhận ra khi chiếm phần lớn số người quay lại đủ số lần đó; ở phòng khám mở "
+        "theo tuần, người bệnh cùng ngày trông cũng như vậy, trường học và nhà dưỡng lão cũng thế. Bỏ qua điều trị có "
+        "chu kỳ, nội trú, đợt điều trị, và lượt không ghi giờ vào. Bốn người đầu của mỗi lần không mang dấu hiệu."
+    ),
+    known_gaps_en=(
         "Three visits in a row within thirty days, four days or more apart, on the same days: groups that come every "
         "three weeks or skip a trip are not seen. A group is told by being most of those who came back that often; in "
         "a weekly clinic the patients of a day look the same, and so do schools and homes. Care in cycles, stays and "
@@ -72,25 +78,30 @@ _BUS = ("P1", "P2", "P3", "P4", "P5")
         "sign."
     ),
     examples=(
-        hit("five cards, three times", *_trip("2025-03-03", _BUS), *_trip("2025-03-12", _BUS),
+        hit("năm thẻ, ba lần", "five cards, three times", *_trip("2025-03-03", _BUS), *_trip("2025-03-12", _BUS),
             *_trip("2025-03-20", _BUS), amount=_FUND),
-        clear("twice", *_trip("2025-03-03", _BUS), *_trip("2025-03-12", _BUS)),
-        clear("a family of four", *(row for date in ("2025-03-03", "2025-03-12", "2025-03-20")
-                                     for row in _trip(date, _BUS[:4]))),
-        clear("one of them was elsewhere between", *_trip("2025-03-03", _BUS), *_trip("2025-03-06", _BUS[4:]),
+        clear("hai lần", "twice", *_trip("2025-03-03", _BUS), *_trip("2025-03-12", _BUS)),
+        clear("gia đình bốn người", "a family of four",
+              *(row for date in ("2025-03-03", "2025-03-12", "2025-03-20") for row in _trip(date, _BUS[:4]))),
+        clear("một người giữa chừng khám nơi khác", "one of them was elsewhere between",
+              *_trip("2025-03-03", _BUS), *_trip("2025-03-06", _BUS[4:]),
               *_trip("2025-03-12", _BUS), *_trip("2025-03-20", _BUS)),
-        clear("one of them a day later", *_trip("2025-03-03", _BUS), *_trip("2025-03-12", _BUS[:4]),
+        clear("một người đến muộn một ngày", "one of them a day later",
+              *_trip("2025-03-03", _BUS), *_trip("2025-03-12", _BUS[:4]),
               *_trip("2025-03-13", _BUS[4:]), *_trip("2025-03-20", _BUS)),
-        clear("every day for an injection", *_trip("2025-03-18", _BUS), *_trip("2025-03-19", _BUS),
+        clear("ngày nào cũng đến tiêm", "every day for an injection",
+              *_trip("2025-03-18", _BUS), *_trip("2025-03-19", _BUS),
               *_trip("2025-03-20", _BUS)),
-        clear("a crowd of which five have the same days",
+        clear("đám đông, trong đó năm người trùng ngày", "a crowd of which five have the same days",
               *(row for n in range(6) for row in _trip(f"2025-03-{n + 1:02}", [f"C{n}"])), *_trip("2025-03-03", _BUS),
               *_trip("2025-03-12", [*(f"C{n}" for n in range(6)), *_BUS]),
               *_trip("2025-03-20", [*(f"C{n}" for n in range(6)), *_BUS])),
-        clear("over half a year", *_trip("2025-01-03", _BUS), *_trip("2025-02-12", _BUS), *_trip("2025-03-20", _BUS)),
-        clear("the dialysis patients of a day", *(row for date in ("2025-03-03", "2025-03-10", "2025-03-17")
+        clear("trong nửa năm", "over half a year",
+              *_trip("2025-01-03", _BUS), *_trip("2025-02-12", _BUS), *_trip("2025-03-20", _BUS)),
+        clear("người lọc máu cùng ngày", "the dialysis patients of a day",
+              *(row for date in ("2025-03-03", "2025-03-10", "2025-03-17")
                                        for row in _trip(date, _BUS, ma_benh_chinh="N18.5"))),
-        not_evaluable("nobody named", visit(patient_id=None), exam()),
+        not_evaluable("thiếu mã người bệnh", "nobody named", visit(patient_id=None), exam()),
     ),
 )  # fmt: skip
 def companions(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -159,19 +170,24 @@ def _checked(people: int, *, codes: int = 4, tired: int = 99, **fields: Any) -> 
         "encounter.ma_loai_kcb",
         "encounter.ma_benh_chinh",
     ),
-    known_gaps=(
+    known_gaps_vi=(
+        "Bảng không có nơi làm việc: tuổi, ngày, bộ xét nghiệm và chẩn đoán thay cho nó. Những người ra trước người "
+        "thứ 15 không mang dấu hiệu; bộ lệch một xét nghiệm là bộ khác; khám sức khỏe rải nhiều ngày hoặc ghi thành "
+        "nhiều bệnh khác nhau thì không thấy. Bỏ qua khám định kỳ có mã loại KCB riêng."
+    ),
+    known_gaps_en=(
         "The employer is not in the tables: age, day, list and diagnosis stand for it. Those who left before the "
         "fifteenth carry no sign; a list that differs by one test is another list; a check-up spread over days or "
         "coded as all sorts of complaints is not seen. Periodic checks under their own care type are passed over."
     ),
     examples=(
-        hit("the fifteenth of a firm", *_checked(15), amount=4 * TEST_PRICE * 0.8),
-        clear("fourteen", *_checked(14)),
-        clear("lung disease, one list", *_checked(15, tired=8)),
-        clear("two tests", *_checked(15, codes=2)),
-        clear("a school", *_checked(15, ngay_sinh="2012-05-20")),
-        clear("a periodic check, told as one", *_checked(15, ma_loai_kcb="15")),
-        not_evaluable("no diagnosis", visit(ma_benh_chinh=None), exam()),
+        hit("người thứ 15 của một đơn vị", "the fifteenth of a firm", *_checked(15), amount=4 * TEST_PRICE * 0.8),
+        clear("14 người", "fourteen", *_checked(14)),
+        clear("bệnh phổi, cùng một bộ xét nghiệm", "lung disease, one list", *_checked(15, tired=8)),
+        clear("hai xét nghiệm", "two tests", *_checked(15, codes=2)),
+        clear("một trường học", "a school", *_checked(15, ngay_sinh="2012-05-20")),
+        clear("khám định kỳ, ghi đúng loại", "a periodic check, told as one", *_checked(15, ma_loai_kcb="15")),
+        not_evaluable("thiếu chẩn đoán", "no diagnosis", visit(ma_benh_chinh=None), exam()),
     ),
 )
 def firm_check_up(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -227,18 +243,36 @@ def _callers(date: str, people: int, phone: str = "T1", start: int = 0) -> tuple
     reason_en="The claim's phone number served {observed} patients within 30 days ({allowed} allowed).",
     legal_basis="ND90 Đ85; BLHS Đ215 k2",
     needs=("encounter.phone_id", "encounter.patient_id", "encounter.ngay_vao"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Gia đình đông người, cơ sở dưỡng lão và trường học dùng chung điện thoại. Số của rất nhiều người là số bàn "
+        "tiếp đón tự điền cho người không khai, nên bỏ qua; ở cơ sở nhỏ thì không phân biệt được số như vậy."
+    ),
+    known_gaps_en=(
         "Large households, care homes and schools share a phone. A number of many more patients is one the desk types "
         "for those who give none, and is passed over; a small facility's such number is not told apart."
     ),
     examples=(
-        hit("the seventh of a day", *_callers("2025-03-10", 7), amount=20_000 * 0.8),
-        hit("the seventh within a month", *_callers("2025-03-01", 6), *_callers("2025-03-20", 1, start=6)),
-        clear("six", *_callers("2025-03-10", 6)),
-        clear("the seventh after a month", *_callers("2025-02-01", 6), *_callers("2025-03-20", 1, start=6)),
-        clear("a family that comes again", *_callers("2025-03-01", 6), *_callers("2025-03-10", 6)),
-        clear("another phone", *_callers("2025-03-10", 6), *_callers("2025-03-10", 1, "T2", start=6)),
-        not_evaluable("no phone", visit(phone_id=None), exam()),
+        hit("người thứ bảy trong ngày", "the seventh of a day", *_callers("2025-03-10", 7), amount=20_000 * 0.8),
+        hit(
+            "người thứ bảy trong vòng một tháng",
+            "the seventh within a month",
+            *_callers("2025-03-01", 6),
+            *_callers("2025-03-20", 1, start=6),
+        ),
+        clear("sáu người", "six", *_callers("2025-03-10", 6)),
+        clear(
+            "người thứ bảy sau một tháng",
+            "the seventh after a month",
+            *_callers("2025-02-01", 6),
+            *_callers("2025-03-20", 1, start=6),
+        ),
+        clear(
+            "một gia đình quay lại", "a family that comes again", *_callers("2025-03-01", 6), *_callers("2025-03-10", 6)
+        ),
+        clear(
+            "số điện thoại khác", "another phone", *_callers("2025-03-10", 6), *_callers("2025-03-10", 1, "T2", start=6)
+        ),
+        not_evaluable("không có điện thoại", "no phone", visit(phone_id=None), exam()),
     ),
 )
 def shared_phone(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -75,21 +75,28 @@ def _admitted(
     legal_basis="L-BHYT Đ29; TT35/2016 Đ4c",
     needs=("encounter.ngay_ra", "encounter.ma_doituong_kcb", "encounter.ma_loai_kcb", "service_line.ma_nhom"),
     catalogues=("calendar",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Ngày nghỉ là ngày lễ chung cả nước theo lịch, không gồm cuối tuần liền kề. Ngày thường là trung bình các "
+        "ngày có nhập viện theo kế hoạch trong 30 ngày trước, phải có ít nhất 10 ngày. Không cho biết người bệnh có "
+        "cần nằm viện hay không: số tiền là của các ngày nghỉ không có y lệnh."
+    ),
+    known_gaps_en=(
         "Free days are the calendar's holidays of the whole country, not weekends beside them. The usual day is the "
         "mean of the days with planned admissions among the thirty before, of which there must be ten. Whether the "
         "patient was ill enough to stay is not told: the money is that of the holidays without any order."
     ),
     examples=(
-        hit("the third where one is usual", *_admitted(3), amount=BED_PRICE * 0.8 * 3),
-        clear("the second", *_admitted(2)),
-        clear("treated over the holiday", *_admitted(2),
+        hit("người thứ ba, trong khi thường chỉ một", "the third where one is usual",
+            *_admitted(3), amount=BED_PRICE * 0.8 * 3),
+        clear("người thứ hai", "the second", *_admitted(2)),
+        clear("được điều trị trong kỳ nghỉ", "treated over the holiday", *_admitted(2),
               stay(6, "2025-03-11 12:00", patient_id="V9"), bed(6),
               *(drug(days=1, ngay_yl=f"2025-03-{d} 08:00", ngay_th_yl=f"2025-03-{d} 08:00") for d in (12, 13))),
-        clear("emergencies", *_admitted(3, ma_doituong_kcb="2")),
-        clear("home before the holiday", *_admitted(3, days=1)),
-        clear("nothing known of it", *_admitted(3, before=9)),
-        not_evaluable("no kind of access", *_TET, stay(6, "2025-03-11 09:00", ma_doituong_kcb=None), bed(6)),
+        clear("các ca cấp cứu", "emergencies", *_admitted(3, ma_doituong_kcb="2")),
+        clear("về trước kỳ nghỉ", "home before the holiday", *_admitted(3, days=1)),
+        clear("không biết gì về những ngày trước", "nothing known of it", *_admitted(3, before=9)),
+        not_evaluable("thiếu mã đối tượng đến khám", "no kind of access",
+                      *_TET, stay(6, "2025-03-11 09:00", ma_doituong_kcb=None), bed(6)),
     ),
 )  # fmt: skip
 def admitted_for_the_holiday(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -36,7 +36,8 @@ PROCEDURE = 18
 DAY_MIN = 24 * 60
 KEY: list[str] = list(ENCOUNTER_KEY)
 NOT_BLANK = ("service_line.ngay_yl", "drug_line.ngay_yl", "drug_line.ten_thuoc")
-BY_NAME = "Told by names: a product whose name tells no ingredient is passed over."
+BY_NAME_VI = "Nhận biết theo tên: sản phẩm có tên không cho biết hoạt chất thì bỏ qua."
+BY_NAME_EN = "Told by names: a product whose name tells no ingredient is passed over."
 _EPOCH = datetime.fromisoformat("2000-01-01")
 
 _FUND = TEST_PRICE * 0.8
@@ -82,29 +83,46 @@ def _drugs_by_day(tables: ClaimTables, belongs: nw.Expr, *columns: str) -> nw.La
     reason_en="An anticoagulant (quantity {observed}) is billed apart ({amount}) on a dialysis day.",
     legal_basis="TT37/2024 Đ8 k5 b; CV266 KT102 (S.004.602)",
     needs=("encounter.ma_benh_chinh", *NOT_BLANK),
-    known_gaps=(
-        f"{BY_NAME} Claims with a diagnosis that is treated with an anticoagulant (review_icd) are passed over whole; "
-        "prevention of a thrombosis for another reason on the day of dialysis looks the same. Continuous filtration "
-        "is not judged."
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Hồ sơ có chẩn đoán cần thuốc chống đông (review_icd) thì bỏ qua cả hồ sơ; dự phòng huyết khối "
+        "vì lý do khác trong ngày lọc máu trông cũng như vậy. Không xét lọc máu liên tục."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} Claims with a diagnosis that is treated with an anticoagulant (review_icd) are passed over "
+        "whole; prevention of a thrombosis for another reason on the day of dialysis looks the same. Continuous "
+        "filtration is not judged."
     ),
     examples=(
-        hit("heparin on the day", visit(), service(**_DIALYSIS), drug(quantity=80, **_HEPARIN), amount=80_000 * 0.8),
+        hit(
+            "heparin trong ngày lọc máu",
+            "heparin on the day",
+            visit(),
+            service(**_DIALYSIS),
+            drug(quantity=80, **_HEPARIN),
+            amount=80_000 * 0.8,
+        ),
         clear(
+            "heparin vào ngày khác",
             "heparin on another day",
             stay(),
             service(**_DIALYSIS),
             drug(quantity=80, ngay_yl="2025-03-12 08:00", ngay_th_yl="2025-03-12 08:00", **_HEPARIN),
         ),
         clear(
+            "thuyên tắc phổi",
             "pulmonary embolism",
             stay(ma_benh_kt="E11.9;I26.9"),
             service(**_DIALYSIS),
             drug(quantity=80, **_HEPARIN),
         ),
-        clear("heparin without dialysis", visit(), drug(quantity=80, **_HEPARIN)),
-        clear("dialysis and another drug", visit(), service(**_DIALYSIS), drug()),
+        clear("heparin, không lọc máu", "heparin without dialysis", visit(), drug(quantity=80, **_HEPARIN)),
+        clear("lọc máu và thuốc khác", "dialysis and another drug", visit(), service(**_DIALYSIS), drug()),
         not_evaluable(
-            "no diagnosis", visit(ma_benh_chinh=None), service(**_DIALYSIS), drug(quantity=80, muc_huong=0, **_HEPARIN)
+            "thiếu chẩn đoán",
+            "no diagnosis",
+            visit(ma_benh_chinh=None),
+            service(**_DIALYSIS),
+            drug(quantity=80, muc_huong=0, **_HEPARIN),
         ),
     ),
 )
@@ -133,13 +151,19 @@ def anticoagulant_with_dialysis(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Oxygen is billed apart ({amount}) on a day ventilated throughout ({observed} hours in a row).",
     legal_basis="TT37/2024 Đ8 k5 b; CV266 KT219 (S.004.602)",
     needs=("service_line.ngay_yl", "drug_line.ngay_yl", "drug_line.ma_thuoc"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Ngày được tính khi thở máy kê theo ngày, các ngày liền nhau, kéo trọn từ nửa đêm đến nửa đêm; bỏ qua ngày "
+        "bắt đầu, ngày cai máy và dòng không ghi giờ. Thở máy ngừng trước khi hết ngày đã kê trông như cả ngày. Dòng "
+        "kê theo giờ tính theo giờ."
+    ),
+    known_gaps_en=(
         "A day counts when ventilation that is billed by days, one after the other, runs from midnight to midnight; "
         "the days of starting and of weaning are passed over, and so are lines without a clock. Ventilation ended "
         "before the billed day was over looks like a whole day. Lines billed by the hour count as hours."
     ),
     examples=(
         hit(
+            "thở oxy vào ngày thứ hai trong ba ngày thở máy",
             "oxygen on the second of three ventilated days",
             stay(days=5),
             service(**_VENTILATED, quantity=3),
@@ -147,6 +171,7 @@ def anticoagulant_with_dialysis(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=1_000_000 * 0.8,
         ),
         hit(
+            "mỗi ngày một dòng",
             "one line a day",
             stay(days=5),
             *(
@@ -157,18 +182,21 @@ def anticoagulant_with_dialysis(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=1_000_000 * 0.8,
         ),
         clear(
+            "thở oxy trong ngày đặt nội khí quản",
             "oxygen on the day of intubation",
             stay(days=5),
             drug(quantity=1000, **_OXYGEN),
             service(**_VENTILATED, quantity=3),
         ),
         clear(
+            "thở oxy sau khi cai máy",
             "oxygen after weaning",
             stay(days=5),
             service(**_VENTILATED, quantity=2),
             drug(quantity=1000, ngay_yl="2025-03-13 10:00", ngay_th_yl="2025-03-13 10:00", **_OXYGEN),
         ),
         not_evaluable(
+            "thở máy không ghi giờ",
             "no time of the ventilation",
             stay(days=5),
             service(**_VENTILATED, quantity=3, ngay_yl=None, ngay_th_yl=None),
@@ -231,26 +259,42 @@ def oxygen_with_ventilation(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="An anaesthetic (quantity {observed}) is billed apart ({amount}) with surgery whose price includes it.",
     legal_basis="TT35/2016 Đ4a; CV266 KT49 (S.004.605)",
     needs=("service_line.ma_nhom", *NOT_BLANK),
-    known_gaps=(
-        f"{BY_NAME} Only the operations the topic names; other prices with such a note are in no catalogue yet. A day "
-        "with any other operation or procedure is passed over, since the drug may be for that one. A price decision "
-        "that leaves the anaesthetic out looks the same."
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Chỉ xét các ca mổ nêu trong chuyên đề; giá khác cũng có ghi chú này thì chưa có trong danh mục "
+        "nào. Ngày có ca mổ hoặc thủ thuật khác thì bỏ qua, vì thuốc có thể dùng cho ca đó. Quyết định giá không gồm "
+        "thuốc tê, thuốc mê trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} Only the operations the topic names; other prices with such a note are in no catalogue yet. A "
+        "day with any other operation or procedure is passed over, since the drug may be for that one. A price "
+        "decision that leaves the anaesthetic out looks the same."
     ),
     examples=(
         hit(
-            "lidocaine with entropion surgery", visit(), service(**_EYELID), drug(quantity=4, **_LIDOCAINE), amount=3200
+            "lidocain cùng mổ quặm",
+            "lidocaine with entropion surgery",
+            visit(),
+            service(**_EYELID),
+            drug(quantity=4, **_LIDOCAINE),
+            amount=3200,
         ),
         clear(
+            "có ca mổ khác trong ngày",
             "another operation the same day",
             stay(),
             service(**_EYELID),
             surgery("2025-03-10 10:00"),
             drug(quantity=4, **_LIDOCAINE),
         ),
-        clear("another operation", stay(), surgery("2025-03-10 10:00"), drug(quantity=4, **_LIDOCAINE)),
-        clear("nail surgery", visit(), service(ma_nhom=8, ten_dich_vu="Phẫu thuật móng"), drug(**_LIDOCAINE)),
-        clear("another drug", visit(), service(**_EYELID), drug()),
+        clear(
+            "có ca mổ khác", "another operation", stay(), surgery("2025-03-10 10:00"), drug(quantity=4, **_LIDOCAINE)
+        ),
+        clear(
+            "mổ móng", "nail surgery", visit(), service(ma_nhom=8, ten_dich_vu="Phẫu thuật móng"), drug(**_LIDOCAINE)
+        ),
+        clear("thuốc khác", "another drug", visit(), service(**_EYELID), drug()),
         not_evaluable(
+            "ca mổ không ghi giờ",
             "no time of the surgery",
             visit(),
             service(**_EYELID, ngay_yl=None, ngay_th_yl=None),
@@ -282,20 +326,41 @@ def anaesthetic_in_the_price(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="An ordinary consumable (quantity {observed}) is billed apart ({amount}) from the bed day.",
     legal_basis="TT35/2016 Đ4a",
     needs=("encounter.ma_loai_kcb", "service_line.ma_nhom"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Nhận biết theo tên có dấu: băng gạc và bơm tiêm đặc biệt bỏ qua theo tên; vật tư kê kèm kỹ thuật (dòng có mã "
+        "dịch vụ hoặc gói) thì không xét: kỹ thuật chưa có giá được kê vật tư đã dùng."
+    ),
+    known_gaps_en=(
         "Told by names, with accents: special dressings and syringes are passed over by name, and what is billed with "
         "a technique (a service code or a package on the line) is not judged: a technique without a price may bill "
         "what it used."
     ),
     examples=(
-        hit("gauze in a stay", stay(), service(**_SUPPLY, ten_vat_tu="Gạc phẫu thuật 10 x 10 cm"), amount=_FUND),
-        hit("ordinary syringes", stay(), service(**_SUPPLY, ten_vat_tu="Bơm tiêm 5 ml"), amount=_FUND),
-        clear("cannula", stay(), service(**_SUPPLY, ten_vat_tu="Kim luồn tĩnh mạch")),
-        clear("balloon catheter", stay(), service(**_SUPPLY, ten_vat_tu="Bóng nong động mạch vành")),
-        clear("haemostatic gauze", stay(), service(**_SUPPLY, ten_vat_tu="Gạc cầm máu tự tiêu")),
-        clear("in a package of a technique", stay(), service(**_SUPPLY, goi_vtyt="G1", ten_vat_tu="Gạc vô trùng")),
-        clear("outpatient", visit(), service(**_SUPPLY, ten_vat_tu="Gạc vô trùng")),
-        not_evaluable("no care type", stay(ma_loai_kcb=None), service(**_SUPPLY, ten_vat_tu="Gạc vô trùng")),
+        hit(
+            "gạc trong đợt nội trú",
+            "gauze in a stay",
+            stay(),
+            service(**_SUPPLY, ten_vat_tu="Gạc phẫu thuật 10 x 10 cm"),
+            amount=_FUND,
+        ),
+        hit(
+            "bơm tiêm thường", "ordinary syringes", stay(), service(**_SUPPLY, ten_vat_tu="Bơm tiêm 5 ml"), amount=_FUND
+        ),
+        clear("kim luồn", "cannula", stay(), service(**_SUPPLY, ten_vat_tu="Kim luồn tĩnh mạch")),
+        clear(
+            "ống thông có bóng", "balloon catheter", stay(), service(**_SUPPLY, ten_vat_tu="Bóng nong động mạch vành")
+        ),
+        clear("gạc cầm máu", "haemostatic gauze", stay(), service(**_SUPPLY, ten_vat_tu="Gạc cầm máu tự tiêu")),
+        clear(
+            "nằm trong gói của kỹ thuật",
+            "in a package of a technique",
+            stay(),
+            service(**_SUPPLY, goi_vtyt="G1", ten_vat_tu="Gạc vô trùng"),
+        ),
+        clear("ngoại trú", "outpatient", visit(), service(**_SUPPLY, ten_vat_tu="Gạc vô trùng")),
+        not_evaluable(
+            "thiếu mã loại KCB", "no care type", stay(ma_loai_kcb=None), service(**_SUPPLY, ten_vat_tu="Gạc vô trùng")
+        ),
     ),
 )
 def consumables_of_the_bed_day(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -327,22 +392,30 @@ def consumables_of_the_bed_day(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The claim bills {observed} bottles of pressure-ulcer spray, at most {allowed}.",
     legal_basis="TT35/2016 Đ4a",
     needs=("encounter.ma_benh_chinh", "service_line.so_luong", "drug_line.so_luong"),
-    known_gaps=(
-        "The limit is for grade 1: claims with a higher grade among their diagnoses are passed over. A name that tells "
-        "another size than 20 ml is passed over, one that tells none counts as 20 ml. Each line carries its share of "
-        "the excess. A course cut into two claims is not put together."
+    known_gaps_vi=(
+        "Giới hạn dành cho độ 1: hồ sơ có chẩn đoán độ cao hơn thì bỏ qua. Tên ghi dung tích khác 20 ml thì bỏ qua, "
+        "tên không ghi thì coi là 20 ml. Mỗi dòng chịu phần của mình trong số vượt. Đợt cắt thành hai hồ sơ thì không "
+        "gộp lại."
+    ),
+    known_gaps_en=(
+        "The limit is for grade 1: claims with a higher grade among their diagnoses are passed over. A name that "
+        "tells another size than 20 ml is passed over, one that tells none counts as 20 ml. Each line carries its "
+        "share of the excess. A course cut into two claims is not put together."
     ),
     examples=(
-        hit("five bottles", stay(), service(**_SPRAY, quantity=5), amount=2 * _FUND),
-        hit("two lines", stay(), service(**_SPRAY, quantity=2), service(**_SPRAY, quantity=2), amount=_FUND),
-        clear("three bottles", stay(), service(**_SPRAY, quantity=3)),
-        clear("grade 3", stay(ma_benh_kt="L89.2"), service(**_SPRAY, quantity=5)),
+        hit("năm lọ", "five bottles", stay(), service(**_SPRAY, quantity=5), amount=2 * _FUND),
+        hit(
+            "hai dòng", "two lines", stay(), service(**_SPRAY, quantity=2), service(**_SPRAY, quantity=2), amount=_FUND
+        ),
+        clear("ba lọ", "three bottles", stay(), service(**_SPRAY, quantity=3)),
+        clear("loét độ 3", "grade 3", stay(ma_benh_kt="L89.2"), service(**_SPRAY, quantity=5)),
         clear(
+            "dung tích khác",
             "another size",
             stay(),
             service(**_SUPPLY, ten_vat_tu="Dung dịch xịt loét tỳ đè 60 ml", quantity=5),
         ),
-        not_evaluable("no quantity", stay(), service(**_SPRAY, so_luong=None)),
+        not_evaluable("thiếu số lượng", "no quantity", stay(), service(**_SPRAY, so_luong=None)),
     ),
 )
 def spray_bottles(tables: ClaimTables) -> nw.LazyFrame[Any]:

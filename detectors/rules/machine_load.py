@@ -83,23 +83,31 @@ def _scan(start: str, minutes: int = 10, machine: str = "SA.1.01001.001", **fiel
     reason_en="The machine had {observed} minutes left with another patient when this study began ({allowed} allowed).",
     legal_basis="TT12/2026 Đ10 k1 i",
     needs=_NEEDS,
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ xét chẩn đoán hình ảnh và nội soi dài đến một giờ trên một máy có mã. Giờ có kết quả được coi là giờ kết "
+        "thúc: nơi trả kết quả muộn thì các ca trông như chồng nhau. Trong hai ca, ca sau mang dấu hiệu, với số tiền "
+        "của nó."
+    ),
+    known_gaps_en=(
         "Only pictures and endoscopies of up to an hour on one named machine. The time of the result stands for the "
         "end: where reports are written later, studies seem to overlap. Of two studies the later carries the sign, "
         "with its own money."
     ),
     examples=(
-        hit("before the other is done", visit(patient_id="P2"), _scan("2025-03-10 09:00"),
+        hit("bắt đầu khi ca trước chưa xong", "before the other is done",
+            visit(patient_id="P2"), _scan("2025-03-10 09:00"),
             visit(), _scan("2025-03-10 09:05"), amount=_FUND),
-        clear("one after the other", visit(patient_id="P2"), _scan("2025-03-10 09:00"),
+        clear("lần lượt từng ca", "one after the other", visit(patient_id="P2"), _scan("2025-03-10 09:00"),
               visit(), _scan("2025-03-10 09:10")),
-        clear("some minutes", visit(patient_id="P2"), _scan("2025-03-10 09:00"), visit(), _scan("2025-03-10 09:07")),
-        clear("two machines", visit(patient_id="P2"), _scan("2025-03-10 09:00"),
+        clear("chồng vài phút", "some minutes",
+              visit(patient_id="P2"), _scan("2025-03-10 09:00"), visit(), _scan("2025-03-10 09:07")),
+        clear("hai máy", "two machines", visit(patient_id="P2"), _scan("2025-03-10 09:00"),
               visit(), _scan("2025-03-10 09:05", machine="SA.1.01001.002")),
-        clear("two of one patient", visit(), _scan("2025-03-10 09:00"), _scan("2025-03-10 09:05")),
-        clear("days only", visit("2025-03-10 00:00", patient_id="P2"), _scan("2025-03-10 00:00"),
+        clear("hai ca của một người bệnh", "two of one patient",
+              visit(), _scan("2025-03-10 09:00"), _scan("2025-03-10 09:05")),
+        clear("chỉ ghi ngày", "days only", visit("2025-03-10 00:00", patient_id="P2"), _scan("2025-03-10 00:00"),
               visit("2025-03-10 00:00"), _scan("2025-03-10 00:00")),
-        not_evaluable("no cost group", visit(), _scan("2025-03-10 09:05", ma_nhom=None)),
+        not_evaluable("thiếu nhóm chi phí", "no cost group", visit(), _scan("2025-03-10 09:05", ma_nhom=None)),
     ),
 )  # fmt: skip
 def overlapping_studies(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -149,17 +157,27 @@ def _morning(studies: int, every: int = 7, machine: str = "MRI.1.01001.001", **f
     reason_en="Study {observed} of the machine that day, the norm for its hours at work is {allowed}; {amount} above.",
     legal_basis="TT39/2018 Đ7 k8 (quy định hiện hành chưa đối chiếu)",
     needs=_NEEDS,
-    known_gaps=(
+    known_gaps_vi=(
+        "Siêu âm, X-quang và MRI trên một máy có mã; bỏ qua CT, vì định mức tùy số dãy đầu thu mà không bảng nào ghi. "
+        "Số giờ là tám, hoặc bằng số giờ đã qua từ ca đầu trong ngày của máy. Một mã dùng cho nhiều máy trông như một "
+        "máy; không tính dòng chỉ ghi ngày."
+    ),
+    known_gaps_en=(
         "Ultrasound, X-ray and MRI on one named machine; CT is passed over, whose norm depends on rows of detectors "
         "that no table tells. The hours are eight, or as many as passed since the machine's first study of the day. "
         "One code for several machines looks like one machine; lines written to the day are not counted."
     ),
     examples=(
-        hit("the 23rd MRI of the morning", *_morning(23), amount=_FUND * 0.03),
-        clear("22 in a morning", *_morning(22)),
-        clear("24 over a long day", *_morning(24, every=30)),
-        clear("23 ultrasounds", *_morning(23, machine="SA.1.01001.001")),
-        not_evaluable("no cost group", visit(), _scan("2025-03-10 09:05", machine="MRI.1.01001.001", ma_nhom=None)),
+        hit("ca MRI thứ 23 trong buổi sáng", "the 23rd MRI of the morning", *_morning(23), amount=_FUND * 0.03),
+        clear("22 ca trong buổi sáng", "22 in a morning", *_morning(22)),
+        clear("24 ca trong ngày làm dài", "24 over a long day", *_morning(24, every=30)),
+        clear("23 ca siêu âm", "23 ultrasounds", *_morning(23, machine="SA.1.01001.001")),
+        not_evaluable(
+            "thiếu nhóm chi phí",
+            "no cost group",
+            visit(),
+            _scan("2025-03-10 09:05", machine="MRI.1.01001.001", ma_nhom=None),
+        ),
     ),
 )
 def studies_above_norm(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -209,17 +227,24 @@ def _sessions(*hours: int, machine: str = "TT.1.01001.201") -> tuple[Row, ...]:
     reason_en="Dialysis number {observed} of one machine that day (at most {allowed}).",
     legal_basis="ND90 Đ86; TT12/2026 Đ10 k1",
     needs=_NEEDS,
-    known_gaps=(
+    known_gaps_vi=(
+        "Đếm theo từng máy, không phải số ca của mọi máy trong ngày. Mã chỉ cả phòng lộ ra khi có từ ba ca cùng lúc, "
+        "nên bỏ qua; không tính dòng chỉ ghi ngày."
+    ),
+    known_gaps_en=(
         "Counted by machine, not as sessions over all machines of the day. A code that stands for a room shows by "
         "three sessions and more at once and is passed over; lines written to the day are not counted."
     ),
     examples=(
-        hit("five in a day", *_sessions(3, 7, 11, 14, 17), amount=_FUND),
-        clear("four in a day", *_sessions(6, 10, 14, 18)),
-        clear("one code for the room", *_sessions(6, 6, 6, 6, 10, 10, 10, 10)),
-        clear("two machines", *_sessions(6, 10, 14), *_sessions(6, 10, 14, machine="TT.1.01001.202")),
+        hit("năm ca trong ngày", "five in a day", *_sessions(3, 7, 11, 14, 17), amount=_FUND),
+        clear("bốn ca trong ngày", "four in a day", *_sessions(6, 10, 14, 18)),
+        clear("một mã cho cả phòng", "one code for the room", *_sessions(6, 6, 6, 6, 10, 10, 10, 10)),
+        clear("hai máy", "two machines", *_sessions(6, 10, 14), *_sessions(6, 10, 14, machine="TT.1.01001.202")),
         not_evaluable(
-            "no cost group", visit(), service(ma_nhom=None, ten_dich_vu="Thận nhân tạo chu kỳ", ma_may="TT.1.01001.201")
+            "thiếu nhóm chi phí",
+            "no cost group",
+            visit(),
+            service(ma_nhom=None, ten_dich_vu="Thận nhân tạo chu kỳ", ma_may="TT.1.01001.201"),
         ),
     ),
 )

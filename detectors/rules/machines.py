@@ -57,16 +57,20 @@ def _sent_out(outside: str) -> nw.Expr:
     reason_en="The service is done on a machine, none is named.",
     legal_basis="QĐ 130 MA_MAY",
     needs=("service_line.ma_nhom",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Xét nghiệm làm tay hoặc bằng que thử nhận biết theo tên và bỏ qua, dịch vụ gửi cơ sở khác và hồ sơ theo "
+        "chuẩn 4210 cũng vậy. Riêng dấu hiệu này không có số tiền."
+    ),
+    known_gaps_en=(
         "Tests done by hand or by a strip are told by name and passed over, and so are services sent to another "
         "facility and claims of the 4210 format. No money is at risk by it alone."
     ),
     examples=(
-        hit("a scan without a machine", visit(), service(**_SCAN), amount=0),
-        clear("a scan on a machine", visit(), service(**_SCAN, ma_may="CL.1.01001.161")),
-        clear("a strip test", visit(), service(ten_dich_vu="HBsAg test nhanh")),
-        clear("examination", visit(), exam()),
-        not_evaluable("no cost group", visit(), service(**_UNGROUPED)),
+        hit("chụp không ghi mã máy", "a scan without a machine", visit(), service(**_SCAN), amount=0),
+        clear("chụp có mã máy", "a scan on a machine", visit(), service(**_SCAN, ma_may="CL.1.01001.161")),
+        clear("xét nghiệm que thử", "a strip test", visit(), service(ten_dich_vu="HBsAg test nhanh")),
+        clear("khám bệnh", "examination", visit(), exam()),
+        not_evaluable("thiếu nhóm chi phí", "no cost group", visit(), service(**_UNGROUPED)),
     ),
 )
 def machine_missing(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -99,23 +103,55 @@ def machine_missing(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT12/2026 Đ7-8, Đ10 k1 c",
     needs=("service_line.ngay_yl",),
     catalogues=("machines",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Bỏ qua cơ sở không có dòng nào trong danh mục máy và dịch vụ gửi cơ sở khác (….K.XXXXX). Máy đã thay mà danh "
+        "mục gửi muộn trông cũng như vậy. Mã để trống do MCH-01 xét, ngày nằm giữa hai giai đoạn của máy do MCH-05 "
+        "xét."
+    ),
+    known_gaps_en=(
         "Facilities without a single row in the machine catalogue and services sent to another facility (….K.XXXXX) "
         "are passed over. A machine that was replaced and whose list came late looks the same. A blank code is "
         "MCH-01's, a day between two periods of a machine MCH-05's."
     ),
     examples=(
-        hit("an unlisted machine", _machine(), visit(), service(ma_may="SH.1.01001.119"), amount=_FUND),
-        hit("out of the list by then", _machine(valid_to="2024-12-31"), visit(), service(ma_may=_OWN), amount=_FUND),
-        clear("a listed machine", _machine(), visit(), service(ma_may=_OWN)),
+        hit(
+            "máy không có trong danh mục",
+            "an unlisted machine",
+            _machine(),
+            visit(),
+            service(ma_may="SH.1.01001.119"),
+            amount=_FUND,
+        ),
+        hit(
+            "máy đã ra khỏi danh mục",
+            "out of the list by then",
+            _machine(valid_to="2024-12-31"),
+            visit(),
+            service(ma_may=_OWN),
+            amount=_FUND,
+        ),
+        clear("máy có trong danh mục", "a listed machine", _machine(), visit(), service(ma_may=_OWN)),
         clear(
+            "gửi cơ sở khác",
             "sent to another facility",
             _machine(),
             visit(),
             service(ma_may=_OTHER, ma_dich_vu="22.0120.1370.K.01002"),
         ),
-        clear("no list of this facility", _machine(ma_cskcb="01002"), visit(), service(ma_may=_OWN)),
-        not_evaluable("no order time", _machine(), visit(), service(ma_may="X", ngay_yl=None, ngay_th_yl=None)),
+        clear(
+            "cơ sở không có danh mục máy",
+            "no list of this facility",
+            _machine(ma_cskcb="01002"),
+            visit(),
+            service(ma_may=_OWN),
+        ),
+        not_evaluable(
+            "thiếu thời điểm y lệnh",
+            "no order time",
+            _machine(),
+            visit(),
+            service(ma_may="X", ngay_yl=None, ngay_th_yl=None),
+        ),
     ),
 )
 def machine_not_listed(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -135,13 +171,18 @@ def machine_not_listed(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="ND188 Đ22; hợp đồng khám, chữa bệnh BHYT",
     needs=("service_line.ngay_yl",),
     catalogues=("machines",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Danh mục cho biết thời gian hỏng qua khoảng trống giữa hai giai đoạn của máy: danh mục gửi muộn cũng để lại "
+        "khoảng trống; máy không bao giờ dùng lại do MCH-02 xét. Bỏ qua dịch vụ gửi cơ sở khác (….K.XXXXX)."
+    ),
+    known_gaps_en=(
         "The catalogue tells downtime as a break between two periods of a machine: a list that was sent late leaves "
         "such a break too, and a machine that never came back is MCH-02's. Services sent to another facility "
         "(….K.XXXXX) are passed over."
     ),
     examples=(
         hit(
+            "máy ngừng hoạt động trong tháng 3",
             "out of service in March",
             _machine(valid_to="2025-02-28"),
             _machine(valid_from="2025-04-01"),
@@ -150,15 +191,24 @@ def machine_not_listed(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=_FUND,
         ),
         clear(
+            "đã sửa xong hôm trước",
             "repaired the day before",
             _machine(valid_to="2025-02-28"),
             _machine(valid_from="2025-03-10"),
             visit(),
             service(ma_may=_OWN),
         ),
-        clear("gone for good", _machine(valid_to="2025-02-28"), visit(), service(ma_may=_OWN)),
-        clear("never listed", _machine(), visit(), service(ma_may="SH.1.01001.119")),
-        not_evaluable("no order time", _machine(), visit(), service(ma_may="X", ngay_yl=None, ngay_th_yl=None)),
+        clear(
+            "máy không dùng lại nữa", "gone for good", _machine(valid_to="2025-02-28"), visit(), service(ma_may=_OWN)
+        ),
+        clear("máy chưa từng có trong danh mục", "never listed", _machine(), visit(), service(ma_may="SH.1.01001.119")),
+        not_evaluable(
+            "thiếu thời điểm y lệnh",
+            "no order time",
+            _machine(),
+            visit(),
+            service(ma_may="X", ngay_yl=None, ngay_th_yl=None),
+        ),
     ),
 )
 def machine_out_of_service(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -213,17 +263,32 @@ def _unlisted(tables: ClaimTables, outside: str, *, broken: bool) -> nw.LazyFram
     reason_en="The service ({amount}) names a machine of a group that cannot do it.",
     legal_basis="QĐ 130 MA_MAY",
     needs=("service_line.ma_nhom",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ xét siêu âm, X-quang, CT, MRI và nội soi, nhận biết theo tên, trên máy thuộc nhóm đã biết: máy xét "
+        "nghiệm làm được việc của nhau nên không phân biệt. Bỏ qua can thiệp dưới hướng dẫn hình ảnh."
+    ),
+    known_gaps_en=(
         "Only ultrasound, X-ray, CT, MRI and endoscopy, told by name, on a machine of a known group: laboratory "
         "machines do each other's tests and are not told apart. Interventions under guidance are passed over."
     ),
     examples=(
-        hit("a CT on an ultrasound machine", visit(), service(**_SCAN, ma_may="SA.1.01001.001"), amount=_FUND),
-        clear("a CT on a CT", visit(), service(**_SCAN, ma_may="CL.1.01001.161")),
-        clear("one of two machines fits", visit(), service(**_SCAN, ma_may="XQ.1.01001.021;CL.1.01001.161")),
-        clear("a group of its own", visit(), service(**_SCAN, ma_may="CT.1.01001.161")),
-        clear("endoscopic ultrasound", visit(), service(**_ENDO, ma_may="NS.1.01001.1")),
-        not_evaluable("no cost group", visit(), service(**_UNGROUPED, ma_may="SA.1.01001.001")),
+        hit(
+            "chụp CT trên máy siêu âm",
+            "a CT on an ultrasound machine",
+            visit(),
+            service(**_SCAN, ma_may="SA.1.01001.001"),
+            amount=_FUND,
+        ),
+        clear("chụp CT trên máy CT", "a CT on a CT", visit(), service(**_SCAN, ma_may="CL.1.01001.161")),
+        clear(
+            "một trong hai máy phù hợp",
+            "one of two machines fits",
+            visit(),
+            service(**_SCAN, ma_may="XQ.1.01001.021;CL.1.01001.161"),
+        ),
+        clear("nhóm máy riêng", "a group of its own", visit(), service(**_SCAN, ma_may="CT.1.01001.161")),
+        clear("siêu âm nội soi", "endoscopic ultrasound", visit(), service(**_ENDO, ma_may="NS.1.01001.1")),
+        not_evaluable("thiếu nhóm chi phí", "no cost group", visit(), service(**_UNGROUPED, ma_may="SA.1.01001.001")),
     ),
 )
 def machine_of_another_kind(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -260,17 +325,26 @@ def machine_of_another_kind(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The service ({amount}) names a machine of another facility, its code no place of execution (….K.).",
     legal_basis="QĐ 130 MA_MAY; ND188 Đ44",
     needs=("service_line.ma_nhom",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Bỏ qua mã có dạng khác; khi ghi nhiều máy, chỉ cần một máy của cơ sở. Sau khi sáp nhập cơ sở, mã máy cũ "
+        "trông như của cơ sở khác."
+    ),
+    known_gaps_en=(
         "Codes of another form are passed over; of several machines one of the facility's own is enough. After a "
         "merger of facilities old machine codes look like those of another."
     ),
     examples=(
-        hit("the neighbour's machine", visit(), service(ma_may=_OTHER), amount=_FUND),
-        clear("an own machine", visit(), service(ma_may=_OWN)),
-        clear("sent to the neighbour", visit(), service(ma_may=_OTHER, ma_dich_vu="22.0120.1370.K.01002")),
-        clear("one of two is own", visit(), service(ma_may=f"{_OTHER};{_OWN}")),
-        clear("a code of another form", visit(), service(ma_may="MAY01")),
-        not_evaluable("no cost group", visit(), service(ma_nhom=None, ma_may=_OTHER)),
+        hit("máy của cơ sở bên cạnh", "the neighbour's machine", visit(), service(ma_may=_OTHER), amount=_FUND),
+        clear("máy của chính cơ sở", "an own machine", visit(), service(ma_may=_OWN)),
+        clear(
+            "gửi sang cơ sở bên cạnh",
+            "sent to the neighbour",
+            visit(),
+            service(ma_may=_OTHER, ma_dich_vu="22.0120.1370.K.01002"),
+        ),
+        clear("một trong hai máy là của cơ sở", "one of two is own", visit(), service(ma_may=f"{_OTHER};{_OWN}")),
+        clear("mã sai mẫu", "a code of another form", visit(), service(ma_may="MAY01")),
+        not_evaluable("thiếu nhóm chi phí", "no cost group", visit(), service(ma_nhom=None, ma_may=_OTHER)),
     ),
 )
 def machine_of_another_facility(tables: ClaimTables) -> nw.LazyFrame[Any]:

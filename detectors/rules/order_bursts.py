@@ -38,7 +38,8 @@ KEY: list[str] = list(ENCOUNTER_KEY)
 CAME = ["at", "ma_lk"]
 _ENCOUNTER = ("encounter.ngay_vao", "encounter.ngay_ra")
 _ORDERS = (*_ENCOUNTER, "drug_line.ma_bac_si", "drug_line.ngay_yl", "service_line.ma_bac_si", "service_line.ngay_yl")
-_LEAD = "A lead only: no money is at risk by it alone."
+_LEAD_VI = "Chỉ để định hướng: riêng dấu hiệu này không có số tiền."
+_LEAD_EN = "A lead only: no money is at risk by it alone."
 
 
 def _orders(tables: ClaimTables, *, together: int = 1) -> nw.LazyFrame[Any]:
@@ -103,18 +104,22 @@ def _ordered(count: int, *minutes: int, at: str = "2025-03-10 08:00", **fields: 
     reason_en="One doctor ordered for {observed} patients in one minute (threshold {allowed}), often that day.",
     legal_basis="TT12/2026 Đ10 k1 k",
     needs=_ORDERS,
-    known_gaps=(
+    known_gaps_vi=(
+        "Tính từ người thứ sáu trong phút thứ ba như vậy của ngày. Không tính thời điểm nằm ngoài đợt và không ghi "
+        f"giờ. Buồng bệnh có y lệnh đều nhập vào giờ chẵn, và loạt do phần mềm ghi, trông cũng như vậy. {_LEAD_VI}"
+    ),
+    known_gaps_en=(
         "From the sixth patient of the day's third such minute on. Times outside the encounter and without a clock "
         "are not counted. A round whose orders are all typed for the full hour, and batches that software writes, "
-        f"look the same. {_LEAD}"
+        f"look the same. {_LEAD_EN}"
     ),
     examples=(
-        hit("six patients, three times", *_ordered(6, 0, 7, 20), amount=0),
-        clear("six patients, twice", *_ordered(6, 0, 7)),
-        clear("five patients, three times", *_ordered(5, 0, 7, 20)),
-        clear("one patient, many tests", *_ordered(1, *(0 for _ in range(9)))),
-        clear("only the day is known", *_ordered(6, 0, 7, 20, ngay_yl="2025-03-10")),
-        not_evaluable("no time of order", visit(), service(ngay_yl=None)),
+        hit("sáu người bệnh, ba lần", "six patients, three times", *_ordered(6, 0, 7, 20), amount=0),
+        clear("sáu người bệnh, hai lần", "six patients, twice", *_ordered(6, 0, 7)),
+        clear("năm người bệnh, ba lần", "five patients, three times", *_ordered(5, 0, 7, 20)),
+        clear("một người bệnh, nhiều xét nghiệm", "one patient, many tests", *_ordered(1, *(0 for _ in range(9)))),
+        clear("chỉ biết ngày", "only the day is known", *_ordered(6, 0, 7, 20, ngay_yl="2025-03-10")),
+        not_evaluable("thiếu thời điểm y lệnh", "no time of order", visit(), service(ngay_yl=None)),
     ),
 )
 def many_in_a_minute(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -162,17 +167,33 @@ def _at_random(doctor: str = "002/CCHN") -> tuple[Row, ...]:
     reason_en="{observed}% of the doctor's times of the day are round minutes or equal steps (threshold {allowed}%).",
     legal_basis="TT12/2026 Đ10 k1 k",
     needs=(*_ENCOUNTER, "service_line.ma_nhom", "service_line.ngay_yl"),
-    known_gaps=(
-        "From the thirtieth time of the day on, and only where the other doctors of the facility, with thirty times of "
-        "that day by then, do so half as much. Examinations, tests, procedures and operations; one time a person and "
-        f"minute. A doctor with booked slots, who keeps to them, looks the same. {_LEAD}"
+    known_gaps_vi=(
+        "Tính từ thời điểm thứ 30 trong ngày, và chỉ khi các bác sĩ khác của cơ sở, đã có 30 thời điểm trong ngày đến "
+        "lúc đó, có mức bằng nửa hoặc thấp hơn. Xét khám, xét nghiệm, thủ thuật và ca mổ; mỗi người bệnh mỗi phút một "
+        f"thời điểm. Bác sĩ khám theo khung giờ hẹn và giữ đúng giờ trông cũng như vậy. {_LEAD_VI}"
+    ),
+    known_gaps_en=(
+        "From the thirtieth time of the day on, and only where the other doctors of the facility, with thirty times "
+        "of that day by then, do so half as much. Examinations, tests, procedures and operations; one time a person "
+        f"and minute. A doctor with booked slots, who keeps to them, looks the same. {_LEAD_EN}"
     ),
     examples=(
-        hit("the thirtieth, five minutes apart", *_at_random(), *_by_the_clock(5), amount=0),
-        clear("the others do it too", *_by_the_clock(5, doctor="002/CCHN"), *_by_the_clock(5)),
-        clear("at no rhythm", *_at_random(), *_by_the_clock(5, odd=1)),
-        clear("nobody to compare with", *_by_the_clock(5)),
-        not_evaluable("no time of order", visit(), service(ngay_yl=None)),
+        hit(
+            "thời điểm thứ 30, cách đều năm phút",
+            "the thirtieth, five minutes apart",
+            *_at_random(),
+            *_by_the_clock(5),
+            amount=0,
+        ),
+        clear(
+            "các bác sĩ khác cũng như vậy",
+            "the others do it too",
+            *_by_the_clock(5, doctor="002/CCHN"),
+            *_by_the_clock(5),
+        ),
+        clear("không có nhịp nào", "at no rhythm", *_at_random(), *_by_the_clock(5, odd=1)),
+        clear("không có ai để so", "nobody to compare with", *_by_the_clock(5)),
+        not_evaluable("thiếu thời điểm y lệnh", "no time of order", visit(), service(ngay_yl=None)),
     ),
 )
 def by_the_clock(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -242,22 +263,31 @@ def _active(each: int, *dates: str) -> tuple[Row, ...]:
     reason_en="After 14 days or more without any, the doctor ordered for {observed} people in a day (limit {allowed}).",
     legal_basis="ND90 Đ95 k1 c",
     needs=_ORDERS,
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ biết 30 ngày trước: vắng lâu hơn thì không xét; mức thường là trung vị các ngày trước khi vắng, phải có "
+        f"ít nhất ba ngày. Người nghỉ phép trở lại vào ngày đông trông cũng như vậy. {_LEAD_VI}"
+    ),
+    known_gaps_en=(
         "Only the thirty days before are known: longer silence is not judged, and the usual is the median of the days "
         "before the silence, of which there must be three. People back from leave on a busy day look the same. "
-        f"{_LEAD}"
+        f"{_LEAD_EN}"
     ),
     examples=(
         hit(
+            "bảy lượt sau hai tuần vắng, trước đó thường hai",
             "seven after two weeks, where two were usual",
             *_active(2, "2025-02-20", "2025-02-21", "2025-02-24"),
             *_active(7, "2025-03-10"),
             amount=0,
         ),
-        clear("six", *_active(2, "2025-02-20", "2025-02-21", "2025-02-24"), *_active(6, "2025-03-10")),
-        clear("a week", *_active(2, "2025-02-26", "2025-02-28", "2025-03-03"), *_active(7, "2025-03-10")),
-        clear("two days known", *_active(2, "2025-02-20", "2025-02-21"), *_active(7, "2025-03-10")),
-        not_evaluable("no time of order", visit(), service(ngay_yl=None)),
+        clear("sáu lượt", "six", *_active(2, "2025-02-20", "2025-02-21", "2025-02-24"), *_active(6, "2025-03-10")),
+        clear(
+            "vắng một tuần", "a week", *_active(2, "2025-02-26", "2025-02-28", "2025-03-03"), *_active(7, "2025-03-10")
+        ),
+        clear(
+            "chỉ biết hai ngày", "two days known", *_active(2, "2025-02-20", "2025-02-21"), *_active(7, "2025-03-10")
+        ),
+        not_evaluable("thiếu thời điểm y lệnh", "no time of order", visit(), service(ngay_yl=None)),
     ),
 )
 def burst_after_silence(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -55,22 +55,32 @@ UNTIMED = (*BEDS, *SUPPLIES, TRANSPORT)
     reason_en="{observed} services were ordered within minutes before leaving (threshold {allowed}).",
     legal_basis="TT12/2026 Đ10 k1 i",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_ra", "service_line.ngay_yl"),
-    known_gaps=(
-        "Drugs are passed over, for those of the last minutes are taken home; so are beds, supplies and transport. "
-        "A batch that is typed at payment looks the same."
+    known_gaps_vi=(
+        "Bỏ qua thuốc, vì thuốc kê phút cuối là để mang về; bỏ qua cả giường, vật tư và vận chuyển. Loạt nhập khi "
+        "thanh toán trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        "Drugs are passed over, for those of the last minutes are taken home; so are beds, supplies and transport. A "
+        "batch that is typed at payment looks the same."
     ),
     examples=(
         hit(
+            "ba xét nghiệm ba phút trước khi ra viện",
             "three tests three minutes before leaving",
             stay(days=3),
             bed(3),
             *(service(ngay_yl="2025-03-13 15:57", ngay_th_yl=None) for _ in range(3)),
             amount=3 * TEST_PRICE * 0.8,
         ),
-        clear("three tests in the morning", stay(days=3), *(service(ngay_yl="2025-03-13 08:00") for _ in range(3))),
-        clear("take-home drugs", stay(days=3), *(drug(ngay_yl="2025-03-13 15:57") for _ in range(3))),
-        clear("outpatient", visit(minutes=30), *(service(ngay_yl="2025-03-10 08:27") for _ in range(3))),
-        not_evaluable("no time of leaving", stay(ngay_ra=None), service()),
+        clear(
+            "ba xét nghiệm vào buổi sáng",
+            "three tests in the morning",
+            stay(days=3),
+            *(service(ngay_yl="2025-03-13 08:00") for _ in range(3)),
+        ),
+        clear("thuốc mang về", "take-home drugs", stay(days=3), *(drug(ngay_yl="2025-03-13 15:57") for _ in range(3))),
+        clear("ngoại trú", "outpatient", visit(minutes=30), *(service(ngay_yl="2025-03-10 08:27") for _ in range(3))),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", stay(ngay_ra=None), service()),
     ),
 )
 def burst_before_leaving(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -102,22 +112,38 @@ def burst_before_leaving(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The result came {observed} hours after leaving ({allowed} allowed).",
     legal_basis="TT12/2026 Đ10 k1 k",
     needs=("encounter.ngay_ra", "encounter.ngay_vao", "service_line.ma_nhom", "service_line.ngay_yl"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Nuôi cấy, giải phẫu bệnh, di truyền và xét nghiệm gửi nơi khác cần thời gian nên bỏ qua, nhận biết theo tên "
+        "và mã. Không xét khi giờ có kết quả để trống: trường này không bắt buộc. Bỏ qua đợt ra viện trước khi vào "
+        "viện."
+    ),
+    known_gaps_en=(
         "Cultures, pathology, genetics and tests sent to another site take their time and are passed over, told by "
-        "name and code. A blank time of result is not judged: it is optional. Encounters that leave before they arrive "
-        "are passed over."
+        "name and code. A blank time of result is not judged: it is optional. Encounters that leave before they "
+        "arrive are passed over."
     ),
     examples=(
         hit(
+            "công thức máu có kết quả hai ngày sau ra viện",
             "blood count read two days after leaving",
             visit(),
             service(ngay_kq="2025-03-12 12:00"),
             amount=TEST_PRICE * 0.8,
         ),
-        clear("read the same day", visit(), service()),
-        clear("culture", visit(), service(ten_dich_vu="Vi khuẩn nuôi cấy và định danh", ngay_kq="2025-03-14 12:00")),
-        clear("sent out", visit(), service(ma_dich_vu="22.0120.1370.K.01002", ngay_kq="2025-03-14 12:00")),
-        not_evaluable("no time of leaving", visit(ngay_ra=None), service()),
+        clear("có kết quả trong ngày", "read the same day", visit(), service()),
+        clear(
+            "nuôi cấy vi khuẩn",
+            "culture",
+            visit(),
+            service(ten_dich_vu="Vi khuẩn nuôi cấy và định danh", ngay_kq="2025-03-14 12:00"),
+        ),
+        clear(
+            "gửi làm nơi khác",
+            "sent out",
+            visit(),
+            service(ma_dich_vu="22.0120.1370.K.01002", ngay_kq="2025-03-14 12:00"),
+        ),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", visit(ngay_ra=None), service()),
     ),
 )
 def late_result(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -153,25 +179,31 @@ def late_result(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Done {observed} minutes after the time of death ({allowed} allowed).",
     legal_basis="ND90 Đ85-86; BLHS Đ215",
     needs=("encounter.ket_qua_dtri", "encounter.ngay_ra", "drug_line.ngay_yl", "service_line.ngay_yl"),
-    known_gaps=(
+    known_gaps_vi=(
+        "NGAY_RA được coi là lúc tử vong. Bỏ qua giường và vận chuyển; vật tư và thời điểm không ghi giờ so theo "
+        "ngày. Y lệnh của giờ cuối nhập sau trông cũng như vậy."
+    ),
+    known_gaps_en=(
         "NGAY_RA is taken for the time of death. Beds and transport are passed over, supplies and times without a "
         "clock are compared by day. Orders of the last hour that are typed afterwards look the same."
     ),
     examples=(
         hit(
+            "xét nghiệm hai giờ sau khi tử vong",
             "test two hours after death",
             stay(days=2, ket_qua_dtri=5),
             service(ngay_yl="2025-03-12 18:00", ngay_th_yl="2025-03-12 18:05"),
             amount=TEST_PRICE * 0.8,
         ),
-        clear("last hour", stay(days=2, ket_qua_dtri=5), service(ngay_th_yl="2025-03-12 15:50")),
+        clear("y lệnh của giờ cuối", "last hour", stay(days=2, ket_qua_dtri=5), service(ngay_th_yl="2025-03-12 15:50")),
         clear(
+            "dòng giường đóng vào buổi tối",
             "bed line closed in the evening",
             stay(days=2, ket_qua_dtri=5),
             bed(2, ngay_th_yl="2025-03-12 23:59"),
         ),
-        clear("went home", stay(days=2), service(ngay_th_yl="2025-03-12 18:05")),
-        not_evaluable("no outcome", stay(ket_qua_dtri=None), service()),
+        clear("ra viện về nhà", "went home", stay(days=2), service(ngay_th_yl="2025-03-12 18:05")),
+        not_evaluable("thiếu kết quả điều trị", "no outcome", stay(ket_qua_dtri=None), service()),
     ),
 )
 def order_after_death(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -206,22 +238,27 @@ def order_after_death(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="A visit with tests lasted {observed} minutes (threshold {allowed}).",
     legal_basis="TT12/2026 Đ10 k1 i",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "service_line.ma_nhom"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Bỏ qua thời điểm không ghi giờ. Giờ ra nhập cùng lúc với giờ vào, hoặc kết quả mang từ ngày khác đến, trông "
+        "cũng như vậy."
+    ),
+    known_gaps_en=(
         "Times without a clock are passed over. A time of leaving that is typed with the arrival, or results brought "
         "from another day, look the same."
     ),
     examples=(
         hit(
+            "khám và xét nghiệm trong năm phút",
             "examined and tested in five minutes",
             visit(minutes=5),
             exam(),
             service(),
             amount=(EXAM_PRICE + TEST_PRICE) * 0.8,
         ),
-        clear("no test", visit(minutes=5), exam(), drug()),
-        clear("two hours", visit(), exam(), service()),
-        clear("stay of minutes", stay(days=0, ngay_ra="2025-03-10 08:05"), service()),
-        not_evaluable("no time of leaving", visit(ngay_ra=None), service()),
+        clear("không có xét nghiệm", "no test", visit(minutes=5), exam(), drug()),
+        clear("hai giờ", "two hours", visit(), exam(), service()),
+        clear("đợt nội trú vài phút", "stay of minutes", stay(days=0, ngay_ra="2025-03-10 08:05"), service()),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", visit(ngay_ra=None), service()),
     ),
 )
 def visit_of_minutes(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -253,15 +290,26 @@ def visit_of_minutes(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The time of leaving is {observed} minutes before the arrival: there is no time of treatment.",
     legal_basis="TT12/2026 Đ9 k2 b",
     needs=("encounter.ngay_vao", "encounter.ngay_ra"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Nhiều khả năng là gõ nhầm: trả hồ sơ để sửa, việc điều trị có thể có thật. Thời điểm không ghi giờ so theo "
+        "ngày. Không xét thời điểm ở tương lai: quy tắc không biết giờ hiện tại, khâu tiếp nhận chỉ từ chối những "
+        "thời điểm vô lý."
+    ),
+    known_gaps_en=(
         "Most likely a slip of typing: the claim goes back, the care may be real. A time without a clock is compared "
         "by day. Times in the future are not judged: a rule knows no clock, and intake refuses only the absurd ones."
     ),
     examples=(
-        hit("left the day before", visit(ngay_ra="2025-03-09 10:00"), exam(), amount=EXAM_PRICE * 0.8),
-        clear("two hours later", visit(), exam()),
-        clear("only the day of leaving is known", visit(ngay_ra="2025-03-10 00:00"), exam()),
-        not_evaluable("no time of leaving", visit(ngay_ra=None), exam()),
+        hit(
+            "ra viện hôm trước ngày vào",
+            "left the day before",
+            visit(ngay_ra="2025-03-09 10:00"),
+            exam(),
+            amount=EXAM_PRICE * 0.8,
+        ),
+        clear("hai giờ sau khi vào", "two hours later", visit(), exam()),
+        clear("chỉ biết ngày ra viện", "only the day of leaving is known", visit(ngay_ra="2025-03-10 00:00"), exam()),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", visit(ngay_ra=None), exam()),
     ),
 )
 def left_before_arrival(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from data.schema import ClaimTables
 
 KEY: list[str] = list(ENCOUNTER_KEY)
-REFUND = "The money goes back to the patient, so the amount at risk for the fund is 0."
+REFUND_VI = "Tiền này trả lại người bệnh, nên số tiền có dấu hiệu của quỹ bằng 0."
+REFUND_EN = "The money goes back to the patient, so the amount at risk for the fund is 0."
 _SHARES = ("t_bntt", "t_bncct", "t_bhtt", "t_nguonkhac", "thanh_tien_bv")
 _DEARER: dict[str, Any] = {"don_gia_bv": TEST_PRICE + 50_000, "t_bntt": 50_000}
 
@@ -42,16 +43,30 @@ _DEARER: dict[str, Any] = {"don_gia_bv": TEST_PRICE + 50_000, "t_bntt": 50_000}
     reason_en="All payers together give {observed} VND, the line costs {allowed} VND.",
     legal_basis="L-BHYT Đ23; ND90 Đ88; ND188 Đ47",
     needs=tuple(f"{table}.{field}" for table in LINES for field in _SHARES),
-    known_gaps=(
+    known_gaps_vi=(
+        "Bỏ qua hồ sơ theo chuẩn 4210. Tài trợ cho cả cơ sở, ghi vào dòng trước khi trừ ra, trông cũng như vậy."
+    ),
+    known_gaps_en=(
         "Claims of the 4210 format are passed over. Aid for a facility as a whole, written on lines before it was "
         "taken off, looks the same."
     ),
     examples=(
-        hit("paid twice", visit(), service(t_nguonkhac=TEST_PRICE), amount=TEST_PRICE * 0.8),
-        hit("aid beside the whole price", visit(), service(t_nguonkhac=30_000), amount=30_000),
-        clear("aid takes the patient's part", visit(), service(t_nguonkhac=TEST_PRICE * 0.2, t_bncct=0)),
-        clear("no other source", visit(), service(), drug()),
-        not_evaluable("other sources blank", visit(), service(t_nguonkhac=None)),
+        hit("trả hai lần", "paid twice", visit(), service(t_nguonkhac=TEST_PRICE), amount=TEST_PRICE * 0.8),
+        hit(
+            "có tài trợ mà vẫn tính đủ giá",
+            "aid beside the whole price",
+            visit(),
+            service(t_nguonkhac=30_000),
+            amount=30_000,
+        ),
+        clear(
+            "tài trợ trả phần của người bệnh",
+            "aid takes the patient's part",
+            visit(),
+            service(t_nguonkhac=TEST_PRICE * 0.2, t_bncct=0),
+        ),
+        clear("không có nguồn khác", "no other source", visit(), service(), drug()),
+        not_evaluable("nguồn khác để trống", "other sources blank", visit(), service(t_nguonkhac=None)),
     ),
 )
 def paid_beside_another(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -79,17 +94,21 @@ def paid_beside_another(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Work or traffic accident paid by the fund",
     reason_vi="Tai nạn giao thông hoặc lao động, chỉ có quỹ trả ({amount}): xem đã xác định nguồn khác chưa.",
     reason_en="A traffic or work accident that only the fund pays ({amount}): was another payer looked for?",
-    legal_basis="L-BHYT Đ23; ND188 (clauses unverified)",
+    legal_basis="L-BHYT Đ23; ND188 (điều khoản chưa kiểm chứng)",
     needs=("encounter.ma_tai_nan", "encounter.t_bhtt"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Tai nạn giao thông của người không vi phạm, và tai nạn lao động không có bảo hiểm, do quỹ chi trả: không "
+        "thấy được việc đó đã xác minh chưa. Nguyên nhân bỏ trống hoặc ghi khác đi thì không thấy."
+    ),
+    known_gaps_en=(
         "Traffic accidents of people who broke no law, and work accidents without insurance, are the fund's: whether "
         "that was found out cannot be seen. A cause that was left out or written as another is not seen."
     ),
     examples=(
-        hit("a traffic accident", visit(ma_tai_nan=1), exam(), amount=EXAM_PRICE * 0.8),
-        clear("a fall at home", visit(ma_tai_nan=8), exam()),
-        clear("another source pays too", visit(ma_tai_nan=2, t_nguonkhac=10_000), exam()),
-        not_evaluable("no cause", visit(ma_tai_nan=None), exam()),
+        hit("tai nạn giao thông", "a traffic accident", visit(ma_tai_nan=1), exam(), amount=EXAM_PRICE * 0.8),
+        clear("ngã tại nhà", "a fall at home", visit(ma_tai_nan=8), exam()),
+        clear("có nguồn khác cùng trả", "another source pays too", visit(ma_tai_nan=2, t_nguonkhac=10_000), exam()),
+        not_evaluable("thiếu nguyên nhân", "no cause", visit(ma_tai_nan=None), exam()),
     ),
 )
 def accident_paid_by_fund(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -121,17 +140,27 @@ def accident_paid_by_fund(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "service_line.don_gia_bv",
         "service_line.don_gia_bh",
     ),
-    known_gaps=(
-        f"{REFUND} Claims with a bed of the patient's choice (code C) or a service named as on request are passed over "
-        "whole; care on request that is not named so looks like an extra charge."
+    known_gaps_vi=(
+        f"{REFUND_VI} Hồ sơ có giường theo yêu cầu (mã C) hoặc dịch vụ có tên ghi theo yêu cầu thì bỏ qua cả hồ sơ; "
+        "dịch vụ theo yêu cầu mà tên không ghi trông như thu thêm."
+    ),
+    known_gaps_en=(
+        f"{REFUND_EN} Claims with a bed of the patient's choice (code C) or a service named as on request are passed "
+        "over whole; care on request that is not named so looks like an extra charge."
     ),
     examples=(
-        hit("50,000 on top of a test", visit(), service(**_DEARER), amount=0),
-        clear("the price of the fund", visit(), service()),
-        clear("a room of his own", stay(), bed(3, ma_giuong="C005"), service(**_DEARER)),
-        clear("on request", visit(), exam(ten_dich_vu="Khám theo yêu cầu"), service(**_DEARER)),
-        clear("outside the scope", visit(), service(**_DEARER, pham_vi=2)),
-        not_evaluable("no scope", visit(), service(**_DEARER, pham_vi=None)),
+        hit(
+            "thu thêm 50.000 đồng ngoài giá xét nghiệm",
+            "50,000 on top of a test",
+            visit(),
+            service(**_DEARER),
+            amount=0,
+        ),
+        clear("đúng giá quỹ chi trả", "the price of the fund", visit(), service()),
+        clear("phòng riêng theo yêu cầu", "a room of his own", stay(), bed(3, ma_giuong="C005"), service(**_DEARER)),
+        clear("dịch vụ theo yêu cầu", "on request", visit(), exam(ten_dich_vu="Khám theo yêu cầu"), service(**_DEARER)),
+        clear("ngoài phạm vi BHYT", "outside the scope", visit(), service(**_DEARER, pham_vi=2)),
+        not_evaluable("thiếu phạm vi", "no scope", visit(), service(**_DEARER, pham_vi=None)),
     ),
 )
 def extra_on_covered_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -167,15 +196,16 @@ def extra_on_covered_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The co-payment is {observed} VND, the covered amount less the fund's part is {allowed} VND.",
     legal_basis="L-BHYT Đ22; TT12/2026 Đ10 k1 b",
     needs=tuple(f"{table}.{field}" for table in LINES for field in ("t_bncct", "thanh_tien_bh", "t_bhtt")),
-    known_gaps=(
-        f"{REFUND} Lines with another source are passed over, and so are claims of the 4210 format, whose ratio is "
+    known_gaps_vi=f"{REFUND_VI} Bỏ qua dòng có nguồn khác và hồ sơ theo chuẩn 4210, vì tỷ lệ ở đó định nghĩa khác.",
+    known_gaps_en=(
+        f"{REFUND_EN} Lines with another source are passed over, and so are claims of the 4210 format, whose ratio is "
         "defined otherwise."
     ),
     examples=(
-        hit("5,000 too much", visit(), service(t_bncct=TEST_PRICE * 0.2 + 5_000), amount=0),
-        clear("formula holds", visit(), service(), drug()),
-        clear("another source", visit(), service(t_bncct=0, t_nguonkhac=TEST_PRICE * 0.2)),
-        not_evaluable("no co-payment", visit(), service(t_bncct=None)),
+        hit("thu thừa 5.000 đồng", "5,000 too much", visit(), service(t_bncct=TEST_PRICE * 0.2 + 5_000), amount=0),
+        clear("đúng công thức", "formula holds", visit(), service(), drug()),
+        clear("có nguồn khác", "another source", visit(), service(t_bncct=0, t_nguonkhac=TEST_PRICE * 0.2)),
+        not_evaluable("thiếu cùng chi trả", "no co-payment", visit(), service(t_bncct=None)),
     ),
 )
 def copay_off_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -206,16 +236,25 @@ def copay_off_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "encounter.t_tongchi_bh",
         "encounter.t_bncct",
     ),
-    known_gaps=(
-        f"{REFUND} Judged by the lower of the base salaries of arrival and leaving, and for the access codes that give "
-        "the whole benefit in both tables of codes. A cost that was split over two claims of a day looks low."
+    known_gaps_vi=(
+        f"{REFUND_VI} Xét theo mức lương cơ sở thấp hơn giữa ngày vào và ngày ra, và với mã đối tượng được hưởng đủ "
+        "theo cả hai bảng mã. Chi phí tách thành hai hồ sơ trong ngày trông như thấp."
+    ),
+    known_gaps_en=(
+        f"{REFUND_EN} Judged by the lower of the base salaries of arrival and leaving, and for the access codes that "
+        "give the whole benefit in both tables of codes. A cost that was split over two claims of a day looks low."
     ),
     examples=(
-        hit("a test of 100,000", visit(), service(), amount=0),
-        clear("full benefit", visit(), service(muc_huong=100)),
-        clear("a dear visit", visit(), service(price=TEST_PRICE * 5)),
-        clear("central hospital without a letter", visit(ma_doituong_kcb="3.1"), service()),
-        not_evaluable("no access code", visit(ma_doituong_kcb=None), service()),
+        hit("xét nghiệm 100.000 đồng", "a test of 100,000", visit(), service(), amount=0),
+        clear("hưởng đầy đủ", "full benefit", visit(), service(muc_huong=100)),
+        clear("lượt khám chi phí cao", "a dear visit", visit(), service(price=TEST_PRICE * 5)),
+        clear(
+            "bệnh viện trung ương, không có giấy chuyển",
+            "central hospital without a letter",
+            visit(ma_doituong_kcb="3.1"),
+            service(),
+        ),
+        not_evaluable("thiếu mã đối tượng đến khám", "no access code", visit(ma_doituong_kcb=None), service()),
     ),
 )
 def copay_of_small_cost(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -244,19 +283,24 @@ def copay_of_small_cost(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The appointment for re-examination is not after the day of leaving.",
     legal_basis="TT01/2025; QĐ 130",
     needs=("encounter.ngay_ra", "encounter.ma_loai_kcb"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Ngày hẹn đọc từ bảng tổng hợp (NGAY_TAI_KHAM, ngày đầu trong danh sách), không đọc từ giấy hẹn (XML14). Đợt "
+        "điều trị và lượt lĩnh thuốc kết thúc vào ngày cuối, không phải khi người bệnh về, nên bỏ qua. Không có số "
+        "tiền có dấu hiệu."
+    ),
+    known_gaps_en=(
         "The appointment is read from the summary (NGAY_TAI_KHAM, the first of the list), not from the paper (XML14). "
         "Courses and drug pick-ups end on their last day, not when the patient leaves, and are passed over. No money "
         "is at risk."
     ),
     examples=(
-        hit("the same day", visit(ngay_tai_kham="20250310"), amount=0),
-        hit("years before", stay(3, ngay_tai_kham="20230320"), amount=0),
-        clear("ten days later", stay(3, ngay_tai_kham="20250323")),
-        clear("no appointment", visit()),
-        clear("not a date", visit(ngay_tai_kham="0")),
-        clear("drugs for a month", visit(ma_loai_kcb="05", ngay_tai_kham="20250310")),
-        not_evaluable("no time of leaving", visit(ngay_ra=None, ngay_tai_kham="20250310")),
+        hit("hẹn cùng ngày", "the same day", visit(ngay_tai_kham="20250310"), amount=0),
+        hit("hẹn trước đó nhiều năm", "years before", stay(3, ngay_tai_kham="20230320"), amount=0),
+        clear("mười ngày sau", "ten days later", stay(3, ngay_tai_kham="20250323")),
+        clear("không có hẹn", "no appointment", visit()),
+        clear("không phải ngày", "not a date", visit(ngay_tai_kham="0")),
+        clear("thuốc cho một tháng", "drugs for a month", visit(ma_loai_kcb="05", ngay_tai_kham="20250310")),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", visit(ngay_ra=None, ngay_tai_kham="20250310")),
     ),
 )
 def appointment_before_leaving(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 KEY: list[str] = list(ENCOUNTER_KEY)
 ORDER = ["at", "ma_lk", "row_no"]
-_GAPS = (
+_GAPS_VI = (
+    "Dòng chỉ bị nêu khi trong 30 ngày trước có dòng rẻ hơn, và trước dòng đó có dòng đắt hơn hoặc bằng: những dòng "
+    "đầu ở giá cao, và giá tăng một lần, thì không. Việc sửa giá rồi rút lại trông cũng như vậy. "
+)
+_GAPS_EN = (
     "A line is named only when a cheaper one, and a dearer or equal one before that, stand within the thirty days "
     "before it: the first lines at the higher price, and a price that rose once, are not. A correction that was taken "
     "back looks the same. "
@@ -92,16 +96,19 @@ def _sold(kind: str, *prices: float, every: int = 2, **fields: Any) -> tuple[Row
     reason_en="The drug is charged at {observed} VND after the same lot had been at {allowed}; {amount} too much.",
     legal_basis="ND90 Đ88; TT12/2026 Đ10 k1 d",
     needs=("drug_line.don_gia", "drug_line.tt_thau", "drug_line.so_dang_ky"),
-    known_gaps=f"{_GAPS}Lots are told by drug, strength, registration and decision of the tender.",
+    known_gaps_vi=f"{_GAPS_VI}Lô thuốc nhận biết theo thuốc, hàm lượng, số đăng ký và quyết định trúng thầu.",
+    known_gaps_en=f"{_GAPS_EN}Lots are told by drug, strength, registration and decision of the tender.",
     examples=(
-        hit("down, and up again", *_sold("drug", 1000, 800, 1000), amount=10 * 200 * 0.8),
-        hit("up again, the second time", *_sold("drug", 1000, 800, 800, 1000), amount=10 * 200 * 0.8),
-        clear("the price came down", *_sold("drug", 1000, 1000, 800, 800)),
-        clear("the price went up", *_sold("drug", 800, 800, 1000, 1000)),
-        clear("another lot", *_sold("drug", 1000, 800), *_sold("drug", 1000, tt_thau="124/QĐ-BV;G1;N2")),
-        clear("up again after a month", *_sold("drug", 1000, 800), visit("2025-04-10 08:00", patient_id="W9"),
+        hit("giảm rồi tăng lại", "down, and up again", *_sold("drug", 1000, 800, 1000), amount=10 * 200 * 0.8),
+        hit("tăng lại, lần thứ hai", "up again, the second time",
+            *_sold("drug", 1000, 800, 800, 1000), amount=10 * 200 * 0.8),
+        clear("giá giảm", "the price came down", *_sold("drug", 1000, 1000, 800, 800)),
+        clear("giá tăng", "the price went up", *_sold("drug", 800, 800, 1000, 1000)),
+        clear("lô khác", "another lot", *_sold("drug", 1000, 800), *_sold("drug", 1000, tt_thau="124/QĐ-BV;G1;N2")),
+        clear("tăng lại sau một tháng", "up again after a month",
+              *_sold("drug", 1000, 800), visit("2025-04-10 08:00", patient_id="W9"),
               drug(days=10, per_day=1, don_gia=1000, ham_luong="500mg", so_dang_ky="VD-1", tt_thau="123/QĐ-BV;G1;N2")),
-        not_evaluable("no tender", visit(), drug(tt_thau=None, so_dang_ky="VD-1")),
+        not_evaluable("thiếu thông tin thầu", "no tender", visit(), drug(tt_thau=None, so_dang_ky="VD-1")),
     ),
 )  # fmt: skip
 def lot_dearer_again(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -136,19 +143,22 @@ def lot_dearer_again(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The service is charged at {observed} VND after the same code had been at {allowed}; {amount} too much.",
     legal_basis="ND90 Đ88",
     needs=("service_line.don_gia_bh", "service_line.ma_nhom"),
-    known_gaps=(
-        f"{_GAPS}Told by code and name together, for a code that stands for two services has two prices. Supplies are "
-        "passed over."
+    known_gaps_vi=f"{_GAPS_VI}Nhận biết theo cả mã và tên, vì mã dùng cho hai dịch vụ thì có hai giá. Bỏ qua vật tư.",
+    known_gaps_en=(
+        f"{_GAPS_EN}Told by code and name together, for a code that stands for two services has two prices. Supplies "
+        "are passed over."
     ),
     examples=(
-        hit("down, and up again", *_sold("service", 60_000, 50_000, 60_000), amount=10_000 * 0.8),
-        clear("a new price", *_sold("service", 50_000, 50_000, 60_000, 60_000)),
-        clear("a lower price", *_sold("service", 60_000, 50_000, 50_000)),
-        clear("half of it the second time", *_sold("service", 60_000, 60_000), *_sold("service", 60_000, ratio=50)),
-        clear("two services of one code", *_sold("service", 60_000), visit("2025-03-03 08:00", patient_id="W8"),
+        hit("giảm rồi tăng lại", "down, and up again", *_sold("service", 60_000, 50_000, 60_000), amount=10_000 * 0.8),
+        clear("giá mới", "a new price", *_sold("service", 50_000, 50_000, 60_000, 60_000)),
+        clear("giá thấp hơn", "a lower price", *_sold("service", 60_000, 50_000, 50_000)),
+        clear("lần hai tính nửa giá", "half of it the second time",
+              *_sold("service", 60_000, 60_000), *_sold("service", 60_000, ratio=50)),
+        clear("hai dịch vụ cùng một mã", "two services of one code",
+              *_sold("service", 60_000), visit("2025-03-03 08:00", patient_id="W8"),
               service(price=50_000, ten_dich_vu="Một tên khác"), visit("2025-03-05 08:00", patient_id="W9"),
               service(price=60_000)),
-        not_evaluable("no price", visit(), service(don_gia_bh=None)),
+        not_evaluable("thiếu đơn giá", "no price", visit(), service(don_gia_bh=None)),
     ),
 )  # fmt: skip
 def service_dearer_again(tables: ClaimTables) -> nw.LazyFrame[Any]:

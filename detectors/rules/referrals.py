@@ -36,7 +36,11 @@ APPOINTMENT = facts("CARD-22")
 SENT_ON = facts("CARD-23")
 
 KEY: list[str] = list(ENCOUNTER_KEY)
-ENTITLED = (
+ENTITLED_VI = (
+    "Số tiền là phần quỹ trả cao hơn mức hưởng của người đến không có giấy: bằng 0 ở tuyến ban đầu, nơi được hưởng "
+    "đủ; khi chưa nạp danh mục cơ sở thì lấy mức tối đa có thể."
+)
+ENTITLED_EN = (
     "The money is what the fund pays above the benefit of a patient who came without a slip: nothing at first level, "
     "where the benefit is whole anyway; where no facility catalogue is loaded, the most it can be."
 )
@@ -82,12 +86,17 @@ def _beyond_own(told: Facts) -> nw.Expr:
         "encounter.ngay_vao",
         "service_line.ma_nhom",
     ),
-    known_gaps=(
-        "An emergency is what it looked like on arrival: a rule-out with a harmless end looks the same. At first level "
-        "the benefit is whole anyway; where no facility catalogue is loaded, the whole amount is counted."
+    known_gaps_vi=(
+        "Cấp cứu xét theo tình trạng lúc đến: ca nghi ngờ rồi loại trừ, kết cục nhẹ, trông cũng như vậy. Ở tuyến ban "
+        "đầu được hưởng đủ; khi chưa nạp danh mục cơ sở thì tính toàn bộ số tiền."
+    ),
+    known_gaps_en=(
+        "An emergency is what it looked like on arrival: a rule-out with a harmless end looks the same. At first "
+        "level the benefit is whole anyway; where no facility catalogue is loaded, the whole amount is counted."
     ),
     examples=(
         hit(
+            "cảm lạnh lúc 10 giờ sáng",
             "a cold at ten in the morning",
             visit("2025-03-10 10:00", ma_doituong_kcb="2", ma_benh_chinh="J06.9"),
             exam(ma_khoa="K01"),
@@ -95,19 +104,28 @@ def _beyond_own(told: Facts) -> nw.Expr:
             amount=EXAM_PRICE * 0.8 + 20 * PILL_PRICE * 0.8,
         ),
         clear(
+            "cũng vậy nhưng ban đêm",
             "the same at night",
             visit("2025-03-10 23:00", ma_doituong_kcb="2", ma_benh_chinh="J06.9"),
             exam(ma_khoa="K01"),
         ),
         clear(
+            "có mũi tiêm",
             "an injection was given",
             visit("2025-03-10 10:00", ma_doituong_kcb="2", ma_benh_chinh="K29.7"),
             exam(ma_khoa="K01"),
             drug(duong_dung="2.10"),
         ),
-        clear("seen in the emergency ward", visit(ma_doituong_kcb="2", ma_benh_chinh="J06.9"), exam(ma_khoa="K02")),
-        clear("chest pain", visit(ma_doituong_kcb="2", ma_benh_chinh="I20.0"), exam(ma_khoa="K01")),
-        not_evaluable("no diagnosis", visit(ma_doituong_kcb="2", ma_benh_chinh=None), exam(ma_khoa="K01")),
+        clear(
+            "khám ở khoa cấp cứu",
+            "seen in the emergency ward",
+            visit(ma_doituong_kcb="2", ma_benh_chinh="J06.9"),
+            exam(ma_khoa="K02"),
+        ),
+        clear("đau ngực", "chest pain", visit(ma_doituong_kcb="2", ma_benh_chinh="I20.0"), exam(ma_khoa="K01")),
+        not_evaluable(
+            "thiếu chẩn đoán", "no diagnosis", visit(ma_doituong_kcb="2", ma_benh_chinh=None), exam(ma_khoa="K01")
+        ),
     ),
 )
 def emergency_without_content(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -155,21 +173,37 @@ def emergency_without_content(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Access code 1.3 (referral) but {observed} of two is missing: number of the slip, sending facility.",
     legal_basis="TT01/2025 Đ12; ND188 Đ37",
     needs=("encounter.ma_doituong_kcb", "encounter.ma_loai_kcb"),
-    known_gaps=(
-        "Whether the sender has a claim or a referral paper of the patient is not looked up: claims of other provinces "
-        f"are seldom at hand. {ENTITLED}"
+    known_gaps_vi=(
+        "Không tra nơi chuyển có hồ sơ hoặc giấy chuyển của người bệnh hay không: hồ sơ tỉnh khác ít khi có tại đây. "
+        f"{ENTITLED_VI}"
+    ),
+    known_gaps_en=(
+        "Whether the sender has a claim or a referral paper of the patient is not looked up: claims of other "
+        f"provinces are seldom at hand. {ENTITLED_EN}"
     ),
     examples=(
-        hit("no slip, no sender", visit(ma_doituong_kcb="1.3"), exam(), amount=EXAM_PRICE * 0.8),
         hit(
+            "không có giấy, không có nơi chuyển",
+            "no slip, no sender",
+            visit(ma_doituong_kcb="1.3"),
+            exam(),
+            amount=EXAM_PRICE * 0.8,
+        ),
+        hit(
+            "nội trú, không có nơi chuyển",
             "inpatient without a sender",
             stay(ma_doituong_kcb="1.3", giay_chuyen_tuyen="123/GCT"),
             service(),
             amount=TEST_PRICE * 0.8 * 0.6,
         ),
-        clear("slip and sender", visit(ma_doituong_kcb="1.3", giay_chuyen_tuyen="123/GCT", ma_noi_di="01002"), exam()),
-        clear("registered here", visit(ma_doituong_kcb="1.1"), exam()),
-        not_evaluable("no access code", visit(ma_doituong_kcb=None), exam()),
+        clear(
+            "có giấy và nơi chuyển",
+            "slip and sender",
+            visit(ma_doituong_kcb="1.3", giay_chuyen_tuyen="123/GCT", ma_noi_di="01002"),
+            exam(),
+        ),
+        clear("đăng ký ban đầu tại đây", "registered here", visit(ma_doituong_kcb="1.1"), exam()),
+        not_evaluable("thiếu mã đối tượng đến khám", "no access code", visit(ma_doituong_kcb=None), exam()),
     ),
 )
 def referral_without_slip(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -193,15 +227,20 @@ def referral_without_slip(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Appointment slip used again",
     reason_vi="Số phiếu hẹn khám lại đã được dùng {observed} lần trước lượt này (phiếu chỉ dùng {allowed} lần).",
     reason_en="The number of the appointment slip was used {observed} times before (a slip serves {allowed} visit).",
-    legal_basis="TT01/2025 Đ11-12 (unverified)",
+    legal_basis="TT01/2025 Đ11-12 (chưa kiểm chứng)",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_doituong_kcb", "encounter.ma_loai_kcb"),
-    known_gaps=(
-        "Only claims with access code 1.5 and the same number in GIAY_CHUYEN_TUYEN are compared; a blank number, "
-        "and a paper of another facility, are passed over. Whether a referral slip has run out is not judged: its "
-        f"date stands on the referral paper, which rules do not read. {ENTITLED}"
+    known_gaps_vi=(
+        "Chỉ so hồ sơ có mã đối tượng 1.5 và cùng số ở GIAY_CHUYEN_TUYEN; bỏ qua số để trống và giấy của cơ sở khác. "
+        f"Không xét phiếu còn hạn hay không: ngày ghi trên giấy chuyển, quy tắc không đọc giấy này. {ENTITLED_VI}"
+    ),
+    known_gaps_en=(
+        "Only claims with access code 1.5 and the same number in GIAY_CHUYEN_TUYEN are compared; a blank number, and "
+        "a paper of another facility, are passed over. Whether a referral slip has run out is not judged: its date "
+        f"stands on the referral paper, which rules do not read. {ENTITLED_EN}"
     ),
     examples=(
         hit(
+            "một phiếu, hai lượt khám",
             "one slip, two visits",
             visit(ma_doituong_kcb="1.5", giay_chuyen_tuyen="77/HK"),
             visit("2025-04-10 08:00", ma_doituong_kcb="1.5", giay_chuyen_tuyen="77/HK"),
@@ -209,18 +248,20 @@ def referral_without_slip(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=EXAM_PRICE * 0.8,
         ),
         clear(
+            "mỗi lần một phiếu mới",
             "a new slip each time",
             visit(ma_doituong_kcb="1.5", giay_chuyen_tuyen="77/HK"),
             visit("2025-04-10 08:00", ma_doituong_kcb="1.5", giay_chuyen_tuyen="78/HK"),
             exam(),
         ),
         clear(
+            "giấy chuyển dùng trong năm",
             "a referral for the year",
             visit(ma_doituong_kcb="1.3", giay_chuyen_tuyen="77/GCT", ma_noi_di="01002"),
             visit("2025-04-10 08:00", ma_doituong_kcb="1.3", giay_chuyen_tuyen="77/GCT", ma_noi_di="01002"),
             exam(),
         ),
-        not_evaluable("no patient", visit(patient_id=None, ma_doituong_kcb="1.5"), exam()),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None, ma_doituong_kcb="1.5"), exam()),
     ),
 )
 def appointment_slip_again(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -258,12 +299,17 @@ def appointment_slip_again(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="A service sent to another facility was sent on by it to a third one; the fund pays {amount} VND.",
     legal_basis="ND188 Đ44 k1",
     needs=("encounter.patient_id", "encounter.ngay_vao", "service_line.ngay_yl"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ thấy khi cơ sở ở giữa cũng kê dịch vụ đó, cho cùng người bệnh và cùng ngày: phòng xét nghiệm chuyển tiếp "
+        "mà không có hồ sơ riêng thì không để lại dấu vết ở đây. Hồ sơ đến sau mang dấu hiệu."
+    ),
+    known_gaps_en=(
         "Seen only where the facility in the middle bills the service too, for the same patient and day: a laboratory "
         "that sends on without a claim of its own leaves no trace here. The claim that arrives later carries the sign."
     ),
     examples=(
         hit(
+            "từ A sang B, rồi sang C",
             "from A to B, and on to C",
             visit(),
             service(ma_dich_vu="22.0120.1370.K.01002"),
@@ -271,8 +317,9 @@ def appointment_slip_again(tables: ClaimTables) -> nw.LazyFrame[Any]:
             service(ma_dich_vu="22.0120.1370.K.01003"),
             amount=TEST_PRICE * 0.8,
         ),
-        clear("sent out once", visit(), service(ma_dich_vu="22.0120.1370.K.01002")),
+        clear("gửi đi một lần", "sent out once", visit(), service(ma_dich_vu="22.0120.1370.K.01002")),
         clear(
+            "xét nghiệm khác",
             "another test",
             visit(),
             service(ma_dich_vu="22.0120.1370.K.01002"),
@@ -280,13 +327,16 @@ def appointment_slip_again(tables: ClaimTables) -> nw.LazyFrame[Any]:
             service(ma_dich_vu="23.0003.1494.K.01003"),
         ),
         clear(
+            "vào ngày khác",
             "another day",
             visit(),
             service(ma_dich_vu="22.0120.1370.K.01002"),
             visit("2025-03-12 10:00", ma_cskcb="01002"),
             service(ma_dich_vu="22.0120.1370.K.01003"),
         ),
-        not_evaluable("no patient", visit(patient_id=None), service(ma_dich_vu="22.0120.1370.K.01002")),
+        not_evaluable(
+            "thiếu mã người bệnh", "no patient", visit(patient_id=None), service(ma_dich_vu="22.0120.1370.K.01002")
+        ),
     ),
 )
 def sent_on(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -53,20 +53,32 @@ KM_A_DEGREE = 111.2
     legal_basis="TT12/2026 Đ4, Đ10 k1 a; ND188 Đ38",
     needs=("encounter.patient_id", "encounter.ngay_vao"),
     catalogues=("cards",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Đúng đến đâu tùy dữ liệu thẻ: dùng dòng của ngày vào; trạng thái không thuộc các mã lỗi của cổng tiếp nhận "
+        "thì không nêu. Người bệnh có hai thẻ được xét theo dòng của thẻ thứ nhất."
+    ),
+    known_gaps_en=(
         "As good as the register: its row of the day of arrival counts, and a status that is not one of the error "
         "codes of the portal says nothing. A patient with two cards is judged by the row of the first."
     ),
     examples=(
         hit(
+            "thẻ bị thu hồi",
             "card withdrawn",
             listed("cards", patient_id="P1", card_class="DN4", status="060"),
             visit(),
             exam(),
             amount=EXAM_PRICE * 0.8,
         ),
-        clear("card in order", listed("cards", patient_id="P1", card_class="DN4", status="000"), visit(), exam()),
         clear(
+            "thẻ hợp lệ",
+            "card in order",
+            listed("cards", patient_id="P1", card_class="DN4", status="000"),
+            visit(),
+            exam(),
+        ),
+        clear(
+            "thẻ bị thu hồi về sau",
             "withdrawn later",
             listed("cards", patient_id="P1", card_class="DN4", status="000"),
             listed("cards", patient_id="P1", card_class="DN4", status="060", valid_from="2025-06-01"),
@@ -74,6 +86,7 @@ KM_A_DEGREE = 111.2
             exam(),
         ),
         not_evaluable(
+            "thiếu mã người bệnh",
             "no patient",
             listed("cards", patient_id="P1", card_class="DN4", status="060"),
             visit(patient_id=None),
@@ -103,13 +116,19 @@ def card_look_up(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="L-BHYT Đ11, Đ20; ND90 Đ84-85",
     needs=("encounter.patient_id", "encounter.ngay_vao"),
     catalogues=("cards",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Cần hai nguồn, dữ liệu hộ tịch và một hồ sơ trước đó kết thúc bằng tử vong, vì phần lớn ngày chết đã đăng ký "
+        "trùng với lượt khám trước đây là ghi sai ngày. Do đó chỉ riêng dữ liệu hộ tịch thì chưa đủ; giấy báo tử thì "
+        "không đọc."
+    ),
+    known_gaps_en=(
         "Two sources are asked for, the register and an earlier claim that ended in death, because most registered "
         "deaths of the past that met a visit were wrong dates. The register alone is therefore not enough, and death "
         "certificates are not read."
     ),
     examples=(
         hit(
+            "có trong hộ tịch và trong hồ sơ",
             "registered and recorded",
             listed("cards", patient_id="P1", card_class="DN4", deceased_on="2025-03-12"),
             stay(days=2, ket_qua_dtri=5),
@@ -118,14 +137,21 @@ def card_look_up(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=EXAM_PRICE * 0.8,
         ),
         clear(
+            "chỉ có trong hộ tịch",
             "registered only",
             listed("cards", patient_id="P1", card_class="DN4", deceased_on="2025-03-12"),
             stay(days=2),
             visit("2025-04-10 08:00"),
             exam(),
         ),
-        clear("alive", listed("cards", patient_id="P1", card_class="DN4"), visit(), exam()),
-        not_evaluable("no patient", listed("cards", patient_id="P1", card_class="DN4"), visit(patient_id=None), exam()),
+        clear("còn sống", "alive", listed("cards", patient_id="P1", card_class="DN4"), visit(), exam()),
+        not_evaluable(
+            "thiếu mã người bệnh",
+            "no patient",
+            listed("cards", patient_id="P1", card_class="DN4"),
+            visit(patient_id=None),
+            exam(),
+        ),
     ),
 )
 def registered_death(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -167,13 +193,19 @@ def registered_death(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="ND90 Đ84; TT12/2026 Đ10 k1 h",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ngay_ra", "encounter.ma_loai_kcb"),
     catalogues=("facilities",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Tính theo đường chim bay giữa tọa độ các cơ sở; cơ sở không có tọa độ thì bỏ qua. Lượt trước kết thúc ở "
+        "NGAY_RA, lượt khám thì muộn nhất sau một ngày; trùng giờ do CARD-11 đến CARD-13 xét, đợt ngoại trú thì không "
+        "xét. NGAY_RA ghi sai, đi máy bay và hai người chung mã thẻ trông cũng như vậy."
+    ),
+    known_gaps_en=(
         "In a straight line between the coordinates of the facilities; those without any are passed over. The earlier "
         "visit ends with NGAY_RA, a consultation after a day at the latest; overlaps are CARD-11 to 13, courses are "
         "not judged. A wrong NGAY_RA, flights and two people under one card number look the same."
     ),
     examples=(
         hit(
+            "ở Cà Mau, một giờ sau ở Hà Nội",
             "Ca Mau, then Ha Noi an hour later",
             listed("facilities", ma_cskcb="01001", name="A", province="96", lat=9.18, lon=105.15),
             listed("facilities", ma_cskcb="79001", name="B", province="01", lat=21.03, lon=105.85),
@@ -184,6 +216,7 @@ def registered_death(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=EXAM_PRICE * 0.8,
         ),
         clear(
+            "thị trấn bên cạnh",
             "the next town",
             listed("facilities", ma_cskcb="01001", name="A", province="01", lat=21.03, lon=105.85),
             listed("facilities", ma_cskcb="79001", name="B", province="01", lat=21.10, lon=105.95),
@@ -192,6 +225,7 @@ def registered_death(tables: ClaimTables) -> nw.LazyFrame[Any]:
             exam(),
         ),
         clear(
+            "hai ngày sau",
             "two days later",
             listed("facilities", ma_cskcb="01001", name="A", province="96", lat=9.18, lon=105.15),
             listed("facilities", ma_cskcb="79001", name="B", province="01", lat=21.03, lon=105.85),
@@ -200,6 +234,7 @@ def registered_death(tables: ClaimTables) -> nw.LazyFrame[Any]:
             exam(),
         ),
         not_evaluable(
+            "thiếu mã người bệnh",
             "no patient",
             listed("facilities", ma_cskcb="01001", name="A", province="01", lat=21.03, lon=105.85),
             visit(patient_id=None),
@@ -261,12 +296,17 @@ def impossible_travel(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "service_line.ma_nhom",
     ),
     catalogues=("facilities",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Danh mục chỉ có một giờ mở và một giờ đóng cửa: không xét nghỉ trưa, cuối tuần và ngày nghỉ. Cơ sở mở cả "
+        "ngày đêm thì để trống cả hai ô. Giờ hiển thị dạng số."
+    ),
+    known_gaps_en=(
         "The catalogue knows one opening and one closing time: a pause at noon, weekends and closed days are not "
         "judged. A facility that opens round the clock leaves both cells empty. Hours are shown as numbers."
     ),
     examples=(
         hit(
+            "lúc 9 giờ tối",
             "at nine in the evening",
             listed("facilities", ma_cskcb="01001", name="A", province="01", open_from="07:00", open_to="17:00"),
             visit("2025-03-10 21:00"),
@@ -274,24 +314,28 @@ def impossible_travel(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=EXAM_PRICE * 0.8,
         ),
         clear(
+            "vào buổi sáng",
             "in the morning",
             listed("facilities", ma_cskcb="01001", name="A", province="01", open_from="07:00", open_to="17:00"),
             visit(),
             exam(),
         ),
         clear(
+            "cấp cứu",
             "emergency",
             listed("facilities", ma_cskcb="01001", name="A", province="01", open_from="07:00", open_to="17:00"),
             visit("2025-03-10 21:00", ma_doituong_kcb="2"),
             exam(),
         ),
         clear(
+            "mở cả ngày đêm",
             "open round the clock",
             listed("facilities", ma_cskcb="01001", name="A", province="01"),
             visit("2025-03-10 21:00"),
             exam(),
         ),
         not_evaluable(
+            "thiếu giờ vào",
             "no time of arrival",
             listed("facilities", ma_cskcb="01001", name="A", province="01", open_from="07:00", open_to="17:00"),
             visit(ngay_vao=None),

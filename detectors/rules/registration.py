@@ -25,7 +25,8 @@ PERIOD = facts("REA-03")
 KEY: list[str] = list(ENCOUNTER_KEY)
 ARRIVED = ["ngay_vao", "ma_lk"]
 _NEEDS = ("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra")
-_PAST = "The facility's habit is that of the thirty days before, of which there must be ten with visits. "
+_PAST_VI = "Nhịp thường của cơ sở là của 30 ngày trước, phải có ít nhất 10 ngày có lượt khám. "
+_PAST_EN = "The facility's habit is that of the thirty days before, of which there must be ten with visits. "
 
 
 def _arrivals(tables: ClaimTables, *columns: str, clock: bool = True) -> nw.LazyFrame[Any]:
@@ -65,18 +66,31 @@ def _days(count: int, each: int, **fields: Any) -> tuple[Row, ...]:
     reason_en="Registration number {observed} within an hour; the site's own habit allows {allowed}.",
     legal_basis="TT12/2026 Đ13",
     needs=_NEEDS,
-    known_gaps=(
-        f"{_PAST}The mean of the days' busiest hours stands for the 95th percentile of all hours. Hours of the clock, "
-        "by arrival. Epidemics, days after holidays, outreach and batches typed after an outage look the same; so does "
-        "a facility whose busy days are few."
+    known_gaps_vi=(
+        f"{_PAST_VI}Trung bình giờ đông nhất của các ngày thay cho phân vị 95 của mọi giờ. Tính theo giờ đồng hồ, lúc "
+        "vào. Dịch bệnh, ngày sau lễ, khám lưu động và loạt nhập lại sau sự cố trông cũng như vậy; cơ sở ít ngày đông "
+        "cũng thế."
+    ),
+    known_gaps_en=(
+        f"{_PAST_EN}The mean of the days' busiest hours stands for the 95th percentile of all hours. Hours of the "
+        "clock, by arrival. Epidemics, days after holidays, outreach and batches typed after an outage look the same; "
+        "so does a facility whose busy days are few."
     ),
     examples=(
-        hit("the tenth where two came", *_days(10, 2), *_morning("2025-03-11", 11), amount=EXAM_PRICE * 0.8),
-        clear("ten where two came", *_days(10, 2), *_morning("2025-03-11", 10)),
-        clear("eleven where four came", *_days(10, 4), *_morning("2025-03-11", 11)),
-        clear("in two hours", *_days(10, 2), *_morning("2025-03-11", 11, every=10)),
-        clear("nothing known of it", *_days(9, 2), *_morning("2025-03-11", 11)),
-        not_evaluable("no time of leaving", visit(ngay_ra=None), exam()),
+        hit(
+            "người thứ mười, trong khi thường có hai",
+            "the tenth where two came",
+            *_days(10, 2),
+            *_morning("2025-03-11", 11),
+            amount=EXAM_PRICE * 0.8,
+        ),
+        clear("mười người, trong khi thường có hai", "ten where two came", *_days(10, 2), *_morning("2025-03-11", 10)),
+        clear(
+            "11 người, trong khi thường có bốn", "eleven where four came", *_days(10, 4), *_morning("2025-03-11", 11)
+        ),
+        clear("trong hai giờ", "in two hours", *_days(10, 2), *_morning("2025-03-11", 11, every=10)),
+        clear("không biết gì về những ngày trước", "nothing known of it", *_days(9, 2), *_morning("2025-03-11", 11)),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", visit(ngay_ra=None), exam()),
     ),
 )
 def registration_burst(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -116,17 +130,40 @@ def registration_burst(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed}% of the day's visits are people registered elsewhere who had not come of late ({allowed}%).",
     legal_basis="TT12/2026 Đ13",
     needs=(*_NEEDS, "encounter.ma_dkbd", "encounter.patient_id"),
-    known_gaps=(
-        f"{_PAST}Who has not been here for thirty days counts as new. A facility where most people are always "
+    known_gaps_vi=(
+        f"{_PAST_VI}Ai không đến đây trong 30 ngày được coi là người mới. Không xét cơ sở mà phần lớn người bệnh luôn "
+        "đăng ký nơi khác; bệnh viện nhận người bệnh của nơi khác chuyển sang trông cũng như vậy. 49 người đầu trong "
+        "ngày không mang dấu hiệu. Chỉ để định hướng: riêng dấu hiệu này không có số tiền."
+    ),
+    known_gaps_en=(
+        f"{_PAST_EN}Who has not been here for thirty days counts as new. A facility where most people are always "
         "registered elsewhere is not judged; a hospital that takes over another's patients looks the same. The first "
         "49 of the day carry no sign. A lead only: no money is at risk by it alone."
     ),
     examples=(
-        hit("fifty strangers", *_days(10, 2, ma_dkbd="01001"), *_morning("2025-03-11", 50, ma_dkbd="01099"), amount=0),
-        clear("forty-nine", *_days(10, 2, ma_dkbd="01001"), *_morning("2025-03-11", 49, ma_dkbd="01099")),
-        clear("fifty of its own", *_days(10, 2, ma_dkbd="01001"), *_morning("2025-03-11", 50, ma_dkbd="01001")),
-        clear("strangers always", *_days(10, 2, ma_dkbd="01099"), *_morning("2025-03-11", 50, ma_dkbd="01099")),
-        not_evaluable("place of registration unknown", visit(), exam()),
+        hit(
+            "50 người lạ",
+            "fifty strangers",
+            *_days(10, 2, ma_dkbd="01001"),
+            *_morning("2025-03-11", 50, ma_dkbd="01099"),
+            amount=0,
+        ),
+        clear(
+            "49 người lạ", "forty-nine", *_days(10, 2, ma_dkbd="01001"), *_morning("2025-03-11", 49, ma_dkbd="01099")
+        ),
+        clear(
+            "50 người đăng ký tại đây",
+            "fifty of its own",
+            *_days(10, 2, ma_dkbd="01001"),
+            *_morning("2025-03-11", 50, ma_dkbd="01001"),
+        ),
+        clear(
+            "ngày nào cũng là người lạ",
+            "strangers always",
+            *_days(10, 2, ma_dkbd="01099"),
+            *_morning("2025-03-11", 50, ma_dkbd="01099"),
+        ),
+        not_evaluable("không rõ nơi đăng ký ban đầu", "place of registration unknown", visit(), exam()),
     ),
 )
 def day_of_strangers(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -207,17 +244,35 @@ def _again(count: int) -> tuple[Row, ...]:
     reason_en="{observed}% of those who left on the month's last day are back on the first (habit allows {allowed}%).",
     legal_basis="TT35/2016 Đ4 k7",
     needs=(*_NEEDS, "encounter.patient_id"),
-    known_gaps=(
-        "The habit is that of the 29 days before, of which there must be ten with people leaving. The first four "
-        "of the day who are back carry no sign. Facilities that are told to close long stays with the month look the "
+    known_gaps_vi=(
+        "Nhịp thường là của 29 ngày trước, phải có ít nhất 10 ngày có người ra viện. Bốn người đầu trong ngày đã quay "
+        "lại không mang dấu hiệu. Cơ sở được yêu cầu chốt đợt dài ngày theo tháng trông cũng như vậy. Chỉ để định "
+        "hướng: riêng dấu hiệu này không có số tiền."
+    ),
+    known_gaps_en=(
+        "The habit is that of the 29 days before, of which there must be ten with people leaving. The first four of "
+        "the day who are back carry no sign. Facilities that are told to close long stays with the month look the "
         "same. A lead only: no money is at risk by it alone."
     ),
     examples=(
-        hit("five of five are back", *_month(0), *_stays(5, "2025-03-20", "2025-03-31"), *_again(5), amount=0),
-        clear("four", *_month(0), *_stays(4, "2025-03-20", "2025-03-31"), *_again(4)),
-        clear("as on other days", *_month(8), *_stays(5, "2025-03-20", "2025-03-31"), *_again(5)),
-        clear("they left on the day before", *_month(0), *_stays(5, "2025-03-20", "2025-03-30"), *_again(5)),
-        not_evaluable("no time of leaving", stay(ngay_ra=None), bed()),
+        hit(
+            "năm trong năm người quay lại",
+            "five of five are back",
+            *_month(0),
+            *_stays(5, "2025-03-20", "2025-03-31"),
+            *_again(5),
+            amount=0,
+        ),
+        clear("bốn người quay lại", "four", *_month(0), *_stays(4, "2025-03-20", "2025-03-31"), *_again(4)),
+        clear("như các ngày khác", "as on other days", *_month(8), *_stays(5, "2025-03-20", "2025-03-31"), *_again(5)),
+        clear(
+            "họ ra viện hôm trước",
+            "they left on the day before",
+            *_month(0),
+            *_stays(5, "2025-03-20", "2025-03-30"),
+            *_again(5),
+        ),
+        not_evaluable("thiếu giờ ra viện", "no time of leaving", stay(ngay_ra=None), bed()),
     ),
 )
 def cut_at_period_end(tables: ClaimTables) -> nw.LazyFrame[Any]:

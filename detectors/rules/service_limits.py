@@ -44,7 +44,8 @@ PROCEDURE, LABORATORY = 18, 1
 DAY_MIN = 24 * 60
 KEY: list[str] = list(ENCOUNTER_KEY)
 FUND = TEST_PRICE * 0.8  # what the fund pays for a service of the examples
-BY_NAME = "Told by names, until codes are checked; a service without a name is passed over."
+BY_NAME_VI = "Nhận biết theo tên, cho đến khi mã được kiểm tra; dịch vụ không có tên thì bỏ qua."
+BY_NAME_EN = "Told by names, until codes are checked; a service without a name is passed over."
 _EPOCH = datetime.fromisoformat("2000-01-01")
 
 
@@ -104,7 +105,8 @@ class Interval:
     en: str
     law: str
     service: str  # a name for the examples
-    gap: str
+    gap_vi: str
+    gap_en: str
 
 
 INTERVALS_TOLD: tuple[Interval, ...] = (
@@ -114,9 +116,10 @@ INTERVALS_TOLD: tuple[Interval, ...] = (
         severity="warn",
         vi="HbA1c lặp trong 90 ngày",
         en="HbA1c repeated inside 90 days",
-        law="TT35/2016 Danh mục 2 mục 38 (số ngày chưa kiểm chứng, unverified); CV266 KT02P1 (S.005.651)",
+        law="TT35/2016 Danh mục 2 mục 38 (số ngày chưa kiểm chứng); CV266 KT02P1 (S.005.651)",
         service="Định lượng HbA1c",
-        gap="Pregnancy and a change of treatment may ask for it sooner.",
+        gap_vi="Thai kỳ và đổi phác đồ có thể cần làm sớm hơn.",
+        gap_en="Pregnancy and a change of treatment may ask for it sooner.",
     ),
     Interval(
         id="SRV-27",
@@ -124,9 +127,10 @@ INTERVALS_TOLD: tuple[Interval, ...] = (
         severity="warn",
         vi="Đo mật độ xương dưới khoảng cách tối thiểu",
         en="Bone density below the minimum interval",
-        law="QĐ 361/QĐ-BYT 2014 (số ngày chưa kiểm chứng, unverified); CV266 KT58 (S.005.429)",
+        law="QĐ 361/QĐ-BYT 2014 (số ngày chưa kiểm chứng); CV266 KT58 (S.005.429)",
         service="Đo mật độ xương bằng phương pháp DEXA",
-        gap="Two sites measured on one day and billed in two lines look the same.",
+        gap_vi="Đo hai vị trí trong một ngày, kê thành hai dòng, trông cũng như vậy.",
+        gap_en="Two sites measured on one day and billed in two lines look the same.",
     ),
 )
 
@@ -157,12 +161,17 @@ def _interval_rule(told: Interval) -> Rule:
         reason_en=f"{told.en}: {{observed}} days after the last one, wherever done (at least {{allowed}}).",
         legal_basis=told.law,
         needs=("encounter.patient_id", "encounter.ngay_vao", "service_line.ngay_yl"),
-        known_gaps=(
-            f"{BY_NAME} Compared with the one before, even where that one was too early itself. The interval is not "
-            f"verified. {told.gap}"
+        known_gaps_vi=(
+            f"{BY_NAME_VI} So với lần ngay trước, kể cả khi lần đó cũng đã quá sớm. Khoảng cách chưa kiểm chứng. "
+            f"{told.gap_vi}"
+        ),
+        known_gaps_en=(
+            f"{BY_NAME_EN} Compared with the one before, even where that one was too early itself. The interval is not "
+            f"verified. {told.gap_en}"
         ),
         examples=(
             hit(
+                "một tháng sau, ở cơ sở khác",
                 "a month later at another facility",
                 visit("2025-02-10 08:00"),
                 service(**billed),
@@ -170,8 +179,11 @@ def _interval_rule(told: Interval) -> Rule:
                 service(**billed),
                 amount=FUND,
             ),
-            hit("twice in one stay", stay(), service(**billed), service(**billed), amount=FUND),
+            hit(
+                "hai lần trong một đợt", "twice in one stay", stay(), service(**billed), service(**billed), amount=FUND
+            ),
             clear(
+                "đã qua khoảng cách",
                 "after the interval",
                 visit("2024-01-10 08:00"),
                 service(**billed),
@@ -179,6 +191,7 @@ def _interval_rule(told: Interval) -> Rule:
                 service(**billed),
             ),
             clear(
+                "người bệnh khác",
                 "another patient",
                 visit("2025-03-10 08:00"),
                 service(**billed),
@@ -186,13 +199,14 @@ def _interval_rule(told: Interval) -> Rule:
                 service(**billed),
             ),
             clear(
+                f"đúng {days} ngày",
                 f"exactly {days} days",
                 visit("2024-06-01 08:00"),
                 service(**billed),
                 visit(_later("2024-06-01 08:00", days)),
                 service(**billed),
             ),
-            not_evaluable("no patient", visit(patient_id=None), service(**billed)),
+            not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), service(**billed)),
         ),
     )
     return made(_interval_query(told))
@@ -224,13 +238,19 @@ def _on(moment: str, **fields: Any) -> dict[str, Any]:
     reason_en="Procalcitonin number {observed} within {allowed} hours; the fund pays {amount}.",
     legal_basis="TT35/2016 Danh mục 1 mục 8; CV266 KT93 (S.005.429)",
     needs=("encounter.ma_benh_chinh", "service_line.ngay_yl"),
-    known_gaps=(
-        f"{BY_NAME} Counted in spans from the first one of the claim, in favour of the facility: two lines on both "
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Tính theo từng khoảng kể từ lần đầu của hồ sơ, có lợi cho cơ sở: hai dòng nằm hai bên ranh giới "
+        "thì bỏ qua. Bỏ qua dòng không ghi giờ. Sốc nhiễm khuẩn nhận biết theo chẩn đoán của cả đợt. Không tính xét "
+        "nghiệm của đợt trước khi chuyển viện."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} Counted in spans from the first one of the claim, in favour of the facility: two lines on both "
         "sides of a border are passed over. Lines without a clock are passed over. Septic shock is told by the "
         "diagnoses of the whole stay. Tests of a stay before a transfer are not counted."
     ),
     examples=(
         hit(
+            "hôm sau làm lại, không sốc",
             "next day, no shock",
             stay(),
             service(**_on("2025-03-10 09:00", **_PCT)),
@@ -238,12 +258,14 @@ def _on(moment: str, **fields: Any) -> dict[str, Any]:
             amount=FUND,
         ),
         hit(
+            "năm ngày làm cả năm: thừa hai lần",
             "every day of five: two too many",
             stay(days=6),
             *(service(**_on(f"2025-03-1{d} 09:00", **_PCT)) for d in range(5)),
             amount=2 * FUND,
         ),
         hit(
+            "cùng ngày, có sốc nhiễm khuẩn",
             "same day, septic shock",
             stay(ma_benh_kt="R57.2"),
             service(**_on("2025-03-10 09:00", **_PCT)),
@@ -251,18 +273,20 @@ def _on(moment: str, **fields: Any) -> dict[str, Any]:
             amount=FUND,
         ),
         clear(
+            "hôm sau, có sốc nhiễm khuẩn",
             "next day, septic shock",
             stay(ma_benh_kt="R57.2"),
             service(**_on("2025-03-10 09:00", **_PCT)),
             service(**_on("2025-03-11 09:00", **_PCT)),
         ),
         clear(
+            "sau hai ngày",
             "after two days",
             stay(),
             service(**_on("2025-03-10 09:00", **_PCT)),
             service(**_on("2025-03-12 09:00", **_PCT)),
         ),
-        not_evaluable("no time", stay(), service(ngay_yl=None, ngay_th_yl=None, **_PCT)),
+        not_evaluable("không ghi thời điểm", "no time", stay(), service(ngay_yl=None, ngay_th_yl=None, **_PCT)),
     ),
 )
 def procalcitonin(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -303,12 +327,18 @@ _SECOND: dict[str, Any] = {"at": "2025-03-10 08:00", "ma_benh_chinh": "G44.2"}
     reason_en="CT or MRI of the same region {observed} days after the last one (within {allowed}), wherever done.",
     legal_basis="L-BHYT Đ29; L51 Đ3 k4",
     needs=("encounter.patient_id", "encounter.ngay_vao", "encounter.ma_benh_chinh", "service_line.ngay_yl"),
-    known_gaps=(
-        f"{BY_NAME} Days, regions and exempt diagnoses are ours (unverified). Scans of one day are one. "
-        "A change of the illness, or an operation in between, looks the same; a name without a region is passed over."
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Số ngày, vùng chụp và chẩn đoán loại trừ do chúng tôi chọn (chưa kiểm chứng). Các lần chụp "
+        "trong một ngày tính là một. Bệnh thay đổi, hoặc có mổ ở giữa, trông cũng như vậy; tên không ghi vùng thì bỏ "
+        "qua."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} Days, regions and exempt diagnoses are ours (unverified). Scans of one day are one. A change of "
+        "the illness, or an operation in between, looks the same; a name without a region is passed over."
     ),
     examples=(
         hit(
+            "chụp lại sọ não sau 10 ngày, nơi khác",
             "head again after ten days, elsewhere",
             visit("2025-02-28 08:00"),
             service(**_HEAD_CT),
@@ -317,18 +347,38 @@ _SECOND: dict[str, Any] = {"at": "2025-03-10 08:00", "ma_benh_chinh": "G44.2"}
             amount=FUND,
         ),
         clear(
-            "stroke", visit("2025-02-28 08:00"), service(**_HEAD_CT), visit(ma_benh_chinh="I63.9"), service(**_HEAD_CT)
+            "đột quỵ",
+            "stroke",
+            visit("2025-02-28 08:00"),
+            service(**_HEAD_CT),
+            visit(ma_benh_chinh="I63.9"),
+            service(**_HEAD_CT),
         ),
-        clear("other method", visit("2025-02-28 08:00"), service(**_HEAD_CT), visit(**_SECOND), service(**_HEAD_MRI)),
-        clear("two months", visit("2025-01-10 08:00"), service(**_HEAD_CT), visit(**_SECOND), service(**_HEAD_CT)),
         clear(
+            "phương pháp chụp khác",
+            "other method",
+            visit("2025-02-28 08:00"),
+            service(**_HEAD_CT),
+            visit(**_SECOND),
+            service(**_HEAD_MRI),
+        ),
+        clear(
+            "sau hai tháng",
+            "two months",
+            visit("2025-01-10 08:00"),
+            service(**_HEAD_CT),
+            visit(**_SECOND),
+            service(**_HEAD_CT),
+        ),
+        clear(
+            "vùng chụp khác",
             "other region",
             visit("2025-02-28 08:00"),
             service(**_HEAD_CT),
             visit(**_SECOND),
             service(ma_nhom=2, ten_dich_vu="Chụp cắt lớp vi tính lồng ngực"),
         ),
-        not_evaluable("no patient", visit(patient_id=None), service(**_HEAD_CT)),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), service(**_HEAD_CT)),
     ),
 )
 def scan_again(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -362,12 +412,17 @@ _BELLY: dict[str, Any] = {"ma_nhom": 2, "ten_dich_vu": "Siêu âm ổ bụng"}
     reason_en="Ultrasound of the same region {observed} days after one at another facility (within {allowed}).",
     legal_basis="L-BHYT Đ29; L51 Đ3 k4",
     needs=("encounter.patient_id", "encounter.ngay_vao", "service_line.ngay_yl"),
-    known_gaps=(
-        f"{BY_NAME} Days and regions are ours (unverified). Only the patient's last one is compared. An emergency, or "
-        "a referral that the first claim does not show, looks the same."
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Số ngày và vùng do chúng tôi chọn (chưa kiểm chứng). Chỉ so với lần gần nhất của người bệnh. "
+        "Cấp cứu, hoặc việc chuyển viện mà hồ sơ đầu không ghi, trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} Days and regions are ours (unverified). Only the patient's last one is compared. An emergency, "
+        "or a referral that the first claim does not show, looks the same."
     ),
     examples=(
         hit(
+            "siêu âm lại ổ bụng sau bốn ngày",
             "belly again after four days",
             visit("2025-03-06 08:00"),
             service(**_BELLY),
@@ -375,8 +430,16 @@ _BELLY: dict[str, Any] = {"ma_nhom": 2, "ten_dich_vu": "Siêu âm ổ bụng"}
             service(**_BELLY),
             amount=FUND,
         ),
-        clear("at the same facility", visit("2025-03-06 08:00"), service(**_BELLY), visit(), service(**_BELLY)),
         clear(
+            "tại cùng cơ sở",
+            "at the same facility",
+            visit("2025-03-06 08:00"),
+            service(**_BELLY),
+            visit(),
+            service(**_BELLY),
+        ),
+        clear(
+            "có chuyển viện",
             "transferred",
             visit("2025-03-06 08:00", ma_loai_rv=2),
             service(**_BELLY),
@@ -384,13 +447,14 @@ _BELLY: dict[str, Any] = {"ma_nhom": 2, "ten_dich_vu": "Siêu âm ổ bụng"}
             service(**_BELLY),
         ),
         clear(
+            "siêu âm tim sau siêu âm bụng",
             "heart after belly",
             visit("2025-03-06 08:00"),
             service(**_BELLY),
             visit(ma_cskcb="01002"),
             service(ma_nhom=2, ten_dich_vu="Siêu âm Doppler tim"),
         ),
-        not_evaluable("no patient", visit(patient_id=None), service(**_BELLY)),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), service(**_BELLY)),
     ),
 )
 def ultrasound_elsewhere(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -459,22 +523,40 @@ _MOTHER: dict[str, Any] = {"ma_benh_chinh": "O80", "gioi_tinh": 2}
     title_en="Fetal monitoring above once a day",
     reason_vi="Theo dõi tim thai, cơn co {observed} lần trong ngày của đợt đẻ (tối đa {allowed}).",
     reason_en="Fetal monitoring {observed} times on a day of a delivery claim (at most {allowed}).",
-    legal_basis="facility price decision; CV266 KT193 (S.005.657)",
+    legal_basis="quyết định giá của cơ sở; CV266 KT193 (S.005.657)",
     needs=("encounter.ma_benh_chinh", "service_line.ngay_yl", "service_line.so_luong"),
-    known_gaps=f"{BY_NAME} Multiple pregnancies are passed over. A line for several days counts as one day.",
+    known_gaps_vi=f"{BY_NAME_VI} Bỏ qua đa thai. Dòng kéo dài nhiều ngày tính là một ngày.",
+    known_gaps_en=f"{BY_NAME_EN} Multiple pregnancies are passed over. A line for several days counts as one day.",
     examples=(
-        hit("three times", stay(**_MOTHER), service(**_BIRTH), service(quantity=3, **_FETAL), amount=2 * FUND),
-        hit("two lines", stay(**_MOTHER), service(**_BIRTH), service(**_FETAL), service(**_FETAL), amount=FUND),
+        hit(
+            "ba lần", "three times", stay(**_MOTHER), service(**_BIRTH), service(quantity=3, **_FETAL), amount=2 * FUND
+        ),
+        hit(
+            "hai dòng",
+            "two lines",
+            stay(**_MOTHER),
+            service(**_BIRTH),
+            service(**_FETAL),
+            service(**_FETAL),
+            amount=FUND,
+        ),
         clear(
+            "hai ngày, mỗi ngày một lần",
             "once on each of two days",
             stay(**_MOTHER),
             service(**_BIRTH),
             service(**_FETAL),
             service(**_on("2025-03-11 08:00", **_FETAL)),
         ),
-        clear("twins", stay(ma_benh_kt="O30.0", **_MOTHER), service(**_BIRTH), service(quantity=2, **_FETAL)),
-        clear("no delivery", stay(gioi_tinh=2, ma_benh_chinh="O60"), service(quantity=2, **_FETAL)),
-        not_evaluable("no quantity", stay(**_MOTHER), service(**_BIRTH), service(so_luong=None, **_FETAL)),
+        clear(
+            "thai đôi", "twins", stay(ma_benh_kt="O30.0", **_MOTHER), service(**_BIRTH), service(quantity=2, **_FETAL)
+        ),
+        clear(
+            "không phải ca sinh", "no delivery", stay(gioi_tinh=2, ma_benh_chinh="O60"), service(quantity=2, **_FETAL)
+        ),
+        not_evaluable(
+            "thiếu số lượng", "no quantity", stay(**_MOTHER), service(**_BIRTH), service(so_luong=None, **_FETAL)
+        ),
     ),
 )
 def fetal_monitoring(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -506,12 +588,19 @@ _AFB: dict[str, Any] = {"ten_dich_vu": "AFB trực tiếp nhuộm Ziehl-Neelsen"
     reason_en="AFB smears {observed} times in a day (at most {allowed}).",
     legal_basis="QĐ 3126/QĐ-BYT 2018; CV266 KT184 (S.005.650)",
     needs=("service_line.ngay_yl", "service_line.so_luong"),
-    known_gaps=f"{BY_NAME} Counted within a claim. Different specimens (sputum, pleural fluid) count together.",
+    known_gaps_vi=f"{BY_NAME_VI} Tính trong một hồ sơ. Các loại bệnh phẩm (đờm, dịch màng phổi) được tính chung.",
+    known_gaps_en=f"{BY_NAME_EN} Counted within a claim. Different specimens (sputum, pleural fluid) count together.",
     examples=(
-        hit("three", visit(), service(quantity=3, **_AFB), amount=FUND),
-        clear("two", visit(), service(**_AFB), service(**_AFB)),
-        clear("two days", stay(), service(quantity=2, **_AFB), service(**_on("2025-03-11 08:00", **_AFB))),
-        not_evaluable("no quantity", visit(), service(so_luong=None, **_AFB)),
+        hit("ba lần", "three", visit(), service(quantity=3, **_AFB), amount=FUND),
+        clear("làm hai lần", "two", visit(), service(**_AFB), service(**_AFB)),
+        clear(
+            "trong hai ngày",
+            "two days",
+            stay(),
+            service(quantity=2, **_AFB),
+            service(**_on("2025-03-11 08:00", **_AFB)),
+        ),
+        not_evaluable("thiếu số lượng", "no quantity", visit(), service(so_luong=None, **_AFB)),
     ),
 )
 def afb_smears(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -535,12 +624,21 @@ _CAESAREAN: dict[str, Any] = {"start": "2025-03-10 10:00", "ten_dich_vu": "Phẫ
     reason_en="Dressing number {observed} of 15 to 30 cm after a caesarean (at most {allowed}).",
     legal_basis="TT35/2016 Đ4d k4 d; CV266 KT105 (S.005.433)",
     needs=("service_line.ngay_yl", "service_line.so_luong"),
-    known_gaps=f"{BY_NAME} An infected wound, and another wound of the stay, look the same.",
+    known_gaps_vi=f"{BY_NAME_VI} Vết mổ nhiễm khuẩn, và vết thương khác trong đợt, trông cũng như vậy.",
+    known_gaps_en=f"{BY_NAME_EN} An infected wound, and another wound of the stay, look the same.",
     examples=(
-        hit("five", stay(days=6), surgery(**_CAESAREAN), service(quantity=5, **_DRESSING), amount=2 * FUND),
-        clear("three", stay(days=6), surgery(**_CAESAREAN), service(quantity=3, **_DRESSING)),
-        clear("after another operation", stay(days=6), surgery("2025-03-10 10:00"), service(quantity=5, **_DRESSING)),
-        not_evaluable("no quantity", stay(), surgery(**_CAESAREAN), service(so_luong=None, **_DRESSING)),
+        hit("năm lần", "five", stay(days=6), surgery(**_CAESAREAN), service(quantity=5, **_DRESSING), amount=2 * FUND),
+        clear("ba lần", "three", stay(days=6), surgery(**_CAESAREAN), service(quantity=3, **_DRESSING)),
+        clear(
+            "sau ca mổ khác",
+            "after another operation",
+            stay(days=6),
+            surgery("2025-03-10 10:00"),
+            service(quantity=5, **_DRESSING),
+        ),
+        not_evaluable(
+            "thiếu số lượng", "no quantity", stay(), surgery(**_CAESAREAN), service(so_luong=None, **_DRESSING)
+        ),
     ),
 )
 def caesarean_dressings(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -573,12 +671,17 @@ _DIALYSIS: dict[str, Any] = {"ma_nhom": PROCEDURE, "ten_dich_vu": "Thận nhân 
         "service_line.ngay_yl",
         "service_line.so_luong",
     ),
-    known_gaps=(
-        f"{BY_NAME} Extra sessions for overload look the same. Counted in the order of the claims: a claim does not "
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Buổi lọc thêm vì quá tải dịch trông cũng như vậy. Tính theo thứ tự hồ sơ: hồ sơ không thấy buổi "
+        "lọc của hồ sơ đến sau. Số buổi do chúng tôi chọn (chưa kiểm chứng)."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} Extra sessions for overload look the same. Counted in the order of the claims: a claim does not "
         "see sessions of one that came later. The number is ours (unverified)."
     ),
     examples=(
         hit(
+            "16 buổi trong tháng 3",
             "sixteen in March",
             stay(days=30, at="2025-03-01 08:00", ma_benh_chinh="N18.5"),
             service(quantity=13, **_DIALYSIS),
@@ -586,16 +689,17 @@ _DIALYSIS: dict[str, Any] = {"ma_nhom": PROCEDURE, "ten_dich_vu": "Thận nhân 
             service(quantity=3, **_DIALYSIS),
             amount=2 * FUND,
         ),
-        clear("thirteen", visit(ma_benh_chinh="N18.5"), service(quantity=13, **_DIALYSIS)),
+        clear("13 buổi", "thirteen", visit(ma_benh_chinh="N18.5"), service(quantity=13, **_DIALYSIS)),
         clear(
+            "rải trong hai tháng",
             "over two months",
             visit("2025-02-10 08:00", ma_benh_chinh="N18.5"),
             service(quantity=10, **_DIALYSIS),
             visit(ma_benh_chinh="N18.5"),
             service(quantity=10, **_DIALYSIS),
         ),
-        clear("acute failure", stay(ma_benh_chinh="N17.9"), service(quantity=16, **_DIALYSIS)),
-        not_evaluable("no patient", visit(patient_id=None), service(quantity=16, **_DIALYSIS)),
+        clear("suy thận cấp", "acute failure", stay(ma_benh_chinh="N17.9"), service(quantity=16, **_DIALYSIS)),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), service(quantity=16, **_DIALYSIS)),
     ),
 )
 def dialysis_month(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -626,30 +730,43 @@ _VENTILATION: dict[str, Any] = {
     reason_en="Ventilation reaches {observed} days, more than the time of the stay ({allowed} days).",
     legal_basis="ND90 Đ86",
     needs=("encounter.ngay_vao", "encounter.ngay_ra", "service_line.so_luong"),
-    known_gaps=(
-        f"{BY_NAME} Counted in days; lines in hours or another unit are passed over, and a blank unit means days. "
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Tính theo ngày; dòng tính theo giờ hoặc đơn vị khác thì bỏ qua, đơn vị để trống được hiểu là "
+        "ngày. Trong một hồ sơ, thở máy không thể bắt đầu trước khi vào viện."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} Counted in days; lines in hours or another unit are passed over, and a blank unit means days. "
         "Ventilation begun before the arrival is not possible in one claim."
     ),
     examples=(
-        hit("five days in three", stay(days=2), service(quantity=5, **_VENTILATION), amount=FUND * (5 - 2.8333333333)),
         hit(
+            "ba ngày, tính 5 ngày thở máy",
+            "five days in three",
+            stay(days=2),
+            service(quantity=5, **_VENTILATION),
+            amount=FUND * (5 - 2.8333333333),
+        ),
+        hit(
+            "mỗi ngày một dòng, thêm một dòng",
             "a line a day, and one more",
             stay(days=1),
             *(service(quantity=1, **_VENTILATION) for _ in range(4)),
             amount=FUND * (4 - 1.8333333333),
         ),
-        clear("two days", stay(days=2), service(quantity=2, **_VENTILATION)),
+        clear("hai ngày", "two days", stay(days=2), service(quantity=2, **_VENTILATION)),
         clear(
+            "tính theo giờ",
             "in hours",
             stay(days=2),
             service(quantity=40, ma_nhom=PROCEDURE, ten_dich_vu="Thông khí nhân tạo xâm nhập", don_vi_tinh="Giờ"),
         ),
         clear(
+            "đang cai máy",
             "weaning",
             stay(days=1),
             service(quantity=4, ma_nhom=PROCEDURE, ten_dich_vu="Cai thở máy", don_vi_tinh="Ngày"),
         ),
-        not_evaluable("no discharge", stay(ngay_ra=None), service(quantity=5, **_VENTILATION)),
+        not_evaluable("thiếu ngày ra viện", "no discharge", stay(ngay_ra=None), service(quantity=5, **_VENTILATION)),
     ),
 )
 def ventilation_days(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -716,17 +833,27 @@ def _rehab(price: int, number: int) -> Row:
     title_en="Too many rehab techniques a day",
     reason_vi="{observed} kỹ thuật PHCN, YHCT trong ngày (mức tham chiếu {allowed}); phần vượt {amount}.",
     reason_en="{observed} different rehab techniques in a day (reference {allowed}); {amount} is paid beyond.",
-    legal_basis="TT35/2016 Danh mục 2 mục 10 (con số chưa kiểm chứng, unverified); CV266 KT147 (S.005.416)",
+    legal_basis="TT35/2016 Danh mục 2 mục 10 (con số chưa kiểm chứng); CV266 KT147 (S.005.416)",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
-    known_gaps=(
-        "Techniques are told by the chapter of the code. The number is not verified. Within a claim; stroke and spinal "
-        "rehabilitation may need more. The dearest are kept."
+    known_gaps_vi=(
+        "Kỹ thuật nhận biết theo chương của mã. Số kỹ thuật chưa kiểm chứng. Tính trong một hồ sơ; phục hồi sau đột "
+        "quỵ và tổn thương tủy sống có thể cần nhiều hơn. Giữ các kỹ thuật đắt nhất."
+    ),
+    known_gaps_en=(
+        "Techniques are told by the chapter of the code. The number is not verified. Within a claim; stroke and "
+        "spinal rehabilitation may need more. The dearest are kept."
     ),
     examples=(
-        hit("six", visit(), *(_rehab(50_000 + 1_000 * n, n) for n in range(6)), amount=(50_000 + 51_000) * 0.8),
-        clear("four", visit(), *(_rehab(50_000, n) for n in range(4))),
-        clear("one technique five times", visit(), *(_rehab(50_000, 1) for _ in range(5))),
-        not_evaluable("no time", visit(), service(ngay_yl=None, ngay_th_yl=None)),
+        hit(
+            "sáu kỹ thuật",
+            "six",
+            visit(),
+            *(_rehab(50_000 + 1_000 * n, n) for n in range(6)),
+            amount=(50_000 + 51_000) * 0.8,
+        ),
+        clear("bốn kỹ thuật", "four", visit(), *(_rehab(50_000, n) for n in range(4))),
+        clear("một kỹ thuật năm lần", "one technique five times", visit(), *(_rehab(50_000, 1) for _ in range(5))),
+        not_evaluable("không ghi thời điểm", "no time", visit(), service(ngay_yl=None, ngay_th_yl=None)),
     ),
 )
 def rehab_techniques(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -753,16 +880,20 @@ def _test(number: int) -> Row:
     reason_en="{observed} different laboratory tests in an outpatient visit (reference {allowed}).",
     legal_basis="L-BHYT Đ29; ND90 Đ95 k3",
     needs=("encounter.ma_loai_kcb", "service_line.ma_nhom"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Một mức chung cho mọi chẩn đoán; đồng nghiệp thường chỉ định gì cho chẩn đoán đó là việc của các bộ phát "
+        "hiện. Giữ các xét nghiệm đắt nhất. Mức này do chúng tôi chọn (chưa kiểm chứng)."
+    ),
+    known_gaps_en=(
         "One number for every diagnosis; what peers order for the diagnosis is the business of the detectors. The "
         "dearest tests are kept. The number is ours (unverified)."
     ),
     examples=(
-        hit("seventeen", visit(), *(_test(n) for n in range(17)), amount=2 * FUND),
-        clear("fifteen", visit(), *(_test(n) for n in range(15))),
-        clear("in a stay", stay(), *(_test(n) for n in range(17))),
-        clear("one test twenty times", visit(), *(_test(1) for _ in range(20))),
-        not_evaluable("no care type", visit(ma_loai_kcb=None), *(_test(n) for n in range(17))),
+        hit("17 xét nghiệm", "seventeen", visit(), *(_test(n) for n in range(17)), amount=2 * FUND),
+        clear("15 xét nghiệm", "fifteen", visit(), *(_test(n) for n in range(15))),
+        clear("trong đợt nội trú", "in a stay", stay(), *(_test(n) for n in range(17))),
+        clear("một xét nghiệm 20 lần", "one test twenty times", visit(), *(_test(1) for _ in range(20))),
+        not_evaluable("thiếu mã loại KCB", "no care type", visit(ma_loai_kcb=None), *(_test(n) for n in range(17))),
     ),
 )
 def outpatient_tests(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -795,7 +926,8 @@ def _lasting(minutes: int, **fields: Any) -> Row:
     return service(ma_nhom=PROCEDURE, ngay_th_yl="2025-03-10 09:00", ngay_kq=end, **fields)
 
 
-NO_END = "NGAY_KQ is taken as the end: a facility that writes the order or the record there looks the same."
+NO_END_VI = "NGAY_KQ được coi là giờ kết thúc: cơ sở ghi giờ y lệnh hoặc giờ nhập vào đó trông cũng như vậy."
+NO_END_EN = "NGAY_KQ is taken as the end: a facility that writes the order or the record there looks the same."
 _SESSION: dict[str, Any] = {"ten_dich_vu": "Thận nhân tạo chu kỳ"}
 _NEEDLES: dict[str, Any] = {"ma_dich_vu": "08.0005.0230", "ten_dich_vu": "Điện châm"}
 
@@ -809,17 +941,27 @@ _NEEDLES: dict[str, Any] = {"ma_dich_vu": "08.0005.0230", "ten_dich_vu": "Điệ
     title_en="Dialysis shorter than 3.5 hours",
     reason_vi="Ca chạy thận kéo dài {observed} phút (tối thiểu {allowed}).",
     reason_en="The dialysis lasted {observed} minutes (at least {allowed}).",
-    legal_basis="procedure manual (unverified); TT12/2026 Đ10 k1 i",
+    legal_basis="quy trình kỹ thuật (chưa kiểm chứng); TT12/2026 Đ10 k1 i",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
-    known_gaps=(
-        f"{BY_NAME} A session stopped for a complication looks the same. {NO_END} Without both times nothing is said."
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Buổi lọc phải dừng vì biến chứng trông cũng như vậy. {NO_END_VI} Thiếu một trong hai thời điểm "
+        "thì không nêu."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} A session stopped for a complication looks the same. {NO_END_EN} Without both times nothing is "
+        "said."
     ),
     examples=(
-        hit("two hours", visit(), _lasting(120, **_SESSION), amount=FUND),
-        clear("four hours", visit(), _lasting(240, **_SESSION)),
-        clear("end not known", visit(), _lasting(0, **_SESSION)),
-        clear("another service", visit(), _lasting(30, ten_dich_vu="Khí dung")),
-        not_evaluable("no order time", visit(), service(ma_nhom=PROCEDURE, ngay_yl=None, ngay_th_yl=None, **_SESSION)),
+        hit("hai giờ", "two hours", visit(), _lasting(120, **_SESSION), amount=FUND),
+        clear("bốn giờ", "four hours", visit(), _lasting(240, **_SESSION)),
+        clear("không rõ giờ kết thúc", "end not known", visit(), _lasting(0, **_SESSION)),
+        clear("dịch vụ khác", "another service", visit(), _lasting(30, ten_dich_vu="Khí dung")),
+        not_evaluable(
+            "thiếu thời điểm y lệnh",
+            "no order time",
+            visit(),
+            service(ma_nhom=PROCEDURE, ngay_yl=None, ngay_th_yl=None, **_SESSION),
+        ),
     ),
 )
 def short_dialysis(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -837,15 +979,16 @@ def short_dialysis(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Rehab session too short",
     reason_vi="Phiên châm cứu, phục hồi chức năng kéo dài {observed} phút (tối thiểu {allowed}).",
     reason_en="The acupuncture or rehab session lasted {observed} minutes (at least {allowed}).",
-    legal_basis="procedure manuals (unverified)",
+    legal_basis="quy trình kỹ thuật (chưa kiểm chứng)",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
-    known_gaps=f"Told by the chapter of the code. Some techniques are shorter by nature. {NO_END}",
+    known_gaps_vi=f"Nhận biết theo chương của mã. Có kỹ thuật vốn ngắn hơn. {NO_END_VI}",
+    known_gaps_en=f"Told by the chapter of the code. Some techniques are shorter by nature. {NO_END_EN}",
     examples=(
-        hit("five minutes", visit(), _lasting(5, **_NEEDLES), amount=FUND),
-        clear("twenty-five minutes", visit(), _lasting(25, **_NEEDLES)),
-        clear("no times", visit(), service(ma_nhom=PROCEDURE, ngay_th_yl=None, **_NEEDLES)),
-        clear("an examination", visit(), exam(ma_dich_vu="08.1897", ngay_kq="2025-03-10 08:12")),
-        not_evaluable("no group", visit(), service(ma_nhom=None, **_NEEDLES)),
+        hit("năm phút", "five minutes", visit(), _lasting(5, **_NEEDLES), amount=FUND),
+        clear("25 phút", "twenty-five minutes", visit(), _lasting(25, **_NEEDLES)),
+        clear("không ghi giờ", "no times", visit(), service(ma_nhom=PROCEDURE, ngay_th_yl=None, **_NEEDLES)),
+        clear("một lần khám", "an examination", visit(), exam(ma_dich_vu="08.1897", ngay_kq="2025-03-10 08:12")),
+        not_evaluable("thiếu nhóm chi phí", "no group", visit(), service(ma_nhom=None, **_NEEDLES)),
     ),
 )
 def short_session(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -82,13 +82,18 @@ def _price(price: float, **fields: Any) -> Row:
     legal_basis="TT35/2016 Đ3 k1 c; ND90 Đ88",
     needs=("service_line.don_gia_bh", "service_line.ngay_yl"),
     catalogues=("services",),
-    known_gaps=(
-        "As good as the catalogue: a new price that was not loaded makes lawful lines look dear. A code without a row, "
-        "or with the price 0, says nothing."
+    known_gaps_vi=(
+        "Đúng đến đâu tùy danh mục: giá mới chưa nạp làm dòng đúng trông như đắt. Mã không có dòng danh mục, hoặc giá "
+        "bằng 0, thì không nêu."
+    ),
+    known_gaps_en=(
+        "As good as the catalogue: a new price that was not loaded makes lawful lines look dear. A code without a "
+        "row, or with the price 0, says nothing."
     ),
     examples=(
-        hit("dearer than approved", _price(80_000), visit(), service(), amount=20_000 * 0.8),
+        hit("cao hơn giá phê duyệt", "dearer than approved", _price(80_000), visit(), service(), amount=20_000 * 0.8),
         hit(
+            "giá riêng của cơ sở được dùng trước",
             "the facility's own price comes first",
             _price(90_000),
             _price(60_000, ma_cskcb="01001"),
@@ -96,17 +101,20 @@ def _price(price: float, **fields: Any) -> Row:
             service(),
             amount=40_000 * 0.8,
         ),
-        clear("at the approved price", _price(100_000), visit(), service()),
-        clear("one dong, rounded", _price(99_999.5), visit(), service()),
+        clear("bằng giá phê duyệt", "at the approved price", _price(100_000), visit(), service()),
+        clear("lệch một đồng do làm tròn", "one dong, rounded", _price(99_999.5), visit(), service()),
         clear(
+            "giá mới áp dụng từ ngày đó",
             "the new price of the day",
             _price(80_000),
             _price(100_000, valid_from="2025-03-10"),
             visit(),
             service(),
         ),
-        clear("not listed", _price(80_000, ma_dich_vu="01.0001.0001"), visit(), service()),
-        not_evaluable("no price", _price(80_000), visit(), service(don_gia_bh=None, t_bhtt=80_000)),
+        clear(
+            "không có trong danh mục giá", "not listed", _price(80_000, ma_dich_vu="01.0001.0001"), visit(), service()
+        ),
+        not_evaluable("thiếu đơn giá", "no price", _price(80_000), visit(), service(don_gia_bh=None, t_bhtt=80_000)),
     ),
 )
 def price_above_approved(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -138,24 +146,56 @@ def price_above_approved(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT35/2016 Đ3 k1 a; TT12/2026 Đ10 k1 c, e",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
     catalogues=("services",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ xét cơ sở có dòng danh mục riêng, từ dòng đầu tiên trở đi; danh mục nạp thiếu làm dịch vụ đúng trông như "
+        "chưa phê duyệt. Bỏ qua khám, giường, vận chuyển và dịch vụ làm nơi khác (K). Mã có đuôi được coi là đã duyệt "
+        "khi 12 ký tự đầu đã duyệt."
+    ),
+    known_gaps_en=(
         "Judged only at facilities with rows of their own, from the first of them on; a list loaded in part makes "
         "lawful services look unapproved. Examinations, beds, transport and services done elsewhere (K) are passed "
         "over. A code with a suffix is approved when its first twelve characters are."
     ),
     examples=(
-        hit("not in the list", _price(1, ma_cskcb="01001", ma_dich_vu="01.0001.0001"), visit(), service(), amount=FUND),
-        hit("no longer", _price(1, ma_cskcb="01001", valid_to="2025-03-09"), visit(), service(), amount=FUND),
-        clear("listed", _price(100_000, ma_cskcb="01001"), visit(), service()),
-        clear("listed without its suffix", _price(1, ma_cskcb="01001"), visit(), service(ma_dich_vu=f"{CODE}_GT")),
+        hit(
+            "dịch vụ không có trong danh mục",
+            "not in the list",
+            _price(1, ma_cskcb="01001", ma_dich_vu="01.0001.0001"),
+            visit(),
+            service(),
+            amount=FUND,
+        ),
+        hit(
+            "không còn trong danh mục",
+            "no longer",
+            _price(1, ma_cskcb="01001", valid_to="2025-03-09"),
+            visit(),
+            service(),
+            amount=FUND,
+        ),
+        clear("có trong danh mục", "listed", _price(100_000, ma_cskcb="01001"), visit(), service()),
         clear(
+            "có trong danh mục, mã không có đuôi",
+            "listed without its suffix",
+            _price(1, ma_cskcb="01001"),
+            visit(),
+            service(ma_dich_vu=f"{CODE}_GT"),
+        ),
+        clear(
+            "làm ở nơi khác",
             "done elsewhere",
             _price(1, ma_cskcb="01001", ma_dich_vu="01.0001.0001"),
             visit(),
             service(ma_dich_vu=f"{CODE}.K.01002"),
         ),
-        clear("a facility without a list", _price(1, ma_cskcb="01002"), visit(), service()),
-        not_evaluable("no time", _price(100_000, ma_cskcb="01001"), visit(), service(ngay_yl=None, ngay_th_yl=None)),
+        clear("cơ sở không có danh mục", "a facility without a list", _price(1, ma_cskcb="01002"), visit(), service()),
+        not_evaluable(
+            "không ghi thời điểm",
+            "no time",
+            _price(100_000, ma_cskcb="01001"),
+            visit(),
+            service(ngay_yl=None, ngay_th_yl=None),
+        ),
     ),
 )
 def not_approved(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -200,18 +240,32 @@ def not_approved(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="ND188 Đ44 k2",
     needs=("service_line.ngay_yl",),
     catalogues=("services",),
-    known_gaps="Whether the facility's machine worked that day is not in the claim: a breakdown looks the same.",
+    known_gaps_vi="Hồ sơ không cho biết hôm đó máy của cơ sở có chạy không: máy hỏng trông cũng như vậy.",
+    known_gaps_en="Whether the facility's machine worked that day is not in the claim: a breakdown looks the same.",
     examples=(
         hit(
+            "gửi đi dù có trong danh mục",
             "sent out although listed",
             _price(100_000, ma_cskcb="01001"),
             visit(),
             service(ma_dich_vu=f"{CODE}.K.01002"),
             amount=FUND,
         ),
-        clear("done here", _price(100_000, ma_cskcb="01001"), visit(), service()),
-        clear("not in the own list", _price(1, ma_cskcb="01002"), visit(), service(ma_dich_vu=f"{CODE}.K.01002")),
-        not_evaluable("no time", _price(1, ma_cskcb="01001"), visit(), service(ngay_yl=None, ngay_th_yl=None)),
+        clear("làm tại đây", "done here", _price(100_000, ma_cskcb="01001"), visit(), service()),
+        clear(
+            "không có trong danh mục của cơ sở",
+            "not in the own list",
+            _price(1, ma_cskcb="01002"),
+            visit(),
+            service(ma_dich_vu=f"{CODE}.K.01002"),
+        ),
+        not_evaluable(
+            "không ghi thời điểm",
+            "no time",
+            _price(1, ma_cskcb="01001"),
+            visit(),
+            service(ngay_yl=None, ngay_th_yl=None),
+        ),
     ),
 )
 def sent_out(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -251,12 +305,17 @@ def _with_own_row(billed: nw.LazyFrame[Any], own: nw.LazyFrame[Any]) -> nw.LazyF
     legal_basis="TT35/2016 Đ4d; QĐ 130 _GT; CV266 KT49",
     needs=("service_line.ma_nhom", "service_line.ngay_yl", "service_line.don_gia_bh"),
     catalogues=("services",),
-    known_gaps=(
-        "Judged where the line names the method and the catalogue has a local price. A change from local to general in "
-        "the operation, and a regional block priced alike, look the same."
+    known_gaps_vi=(
+        "Xét khi dòng có ghi phương pháp và danh mục có giá gây tê. Chuyển từ tê sang mê giữa ca mổ, và gây tê vùng "
+        "có cùng giá, trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        "Judged where the line names the method and the catalogue has a local price. A change from local to general "
+        "in the operation, and a regional block priced alike, look the same."
     ),
     examples=(
         hit(
+            "gây tê, tính đủ giá",
             "local at the full price",
             _price(2_000_000, ma_dich_vu="10.0506.0459_GT"),
             stay(),
@@ -264,19 +323,29 @@ def _with_own_row(billed: nw.LazyFrame[Any], own: nw.LazyFrame[Any]) -> nw.LazyF
             amount=(SURGERY_PRICE - 2_000_000) * 0.8,
         ),
         clear(
+            "gây mê",
             "general",
             _price(2_000_000, ma_dich_vu="10.0506.0459_GT"),
             stay(),
             surgery("2025-03-11 08:00", pp_vo_cam=1),
         ),
         clear(
+            "tính giá gây tê",
             "at the local price",
             _price(3_000_000, ma_dich_vu="10.0506.0459_GT"),
             stay(),
             surgery("2025-03-11 08:00", pp_vo_cam=2, ma_dich_vu="10.0506.0459_GT"),
         ),
-        clear("no local price", _price(2_000_000), stay(), surgery("2025-03-11 08:00", pp_vo_cam=2)),
-        not_evaluable("no group", _price(2_000_000), stay(), surgery("2025-03-11 08:00", pp_vo_cam=2, ma_nhom=None)),
+        clear(
+            "không có giá gây tê", "no local price", _price(2_000_000), stay(), surgery("2025-03-11 08:00", pp_vo_cam=2)
+        ),
+        not_evaluable(
+            "thiếu nhóm chi phí",
+            "no group",
+            _price(2_000_000),
+            stay(),
+            surgery("2025-03-11 08:00", pp_vo_cam=2, ma_nhom=None),
+        ),
     ),
 )
 def local_at_general_price(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -307,30 +376,52 @@ def local_at_general_price(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Units above the daily limit of the catalogue",
     reason_vi="Dịch vụ đến lần thứ {observed} trong ngày (danh mục cho {allowed}); phần vượt {amount}.",
     reason_en="The service reaches {observed} units in the day (the catalogue says {allowed}); {amount} beyond.",
-    legal_basis="L-BHYT Đ29; TT35/2016 lists",
+    legal_basis="L-BHYT Đ29; TT35/2016 các danh mục",
     needs=("service_line.ngay_yl", "service_line.so_luong"),
     catalogues=("services",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ xét dịch vụ có giới hạn trong ngày (max_per_day) ở danh mục, trong một hồ sơ; không so với cơ sở khác. "
+        "Bỏ qua dòng kéo dài nhiều ngày, hai bên cơ thể khi có mã vị trí, và ca mổ đơn lẻ: mổ lại trong ngày, kê dòng "
+        "riêng, có thể do biến chứng. Giường và khám có quy tắc riêng."
+    ),
+    known_gaps_en=(
         "Only services with a daily limit (max_per_day) in the catalogue, within a claim; what other facilities do in "
         "a day is not compared. Lines that last over several days, and both sides of the body with a coded site, are "
         "passed over, and so are single operations: one that is done again the same day, on a line of its own, may be "
         "called for by a complication. Beds and examinations have rules of their own."
     ),
     examples=(
-        hit("three where one is listed", _price(1, max_per_day=1), visit(), service(quantity=3), amount=2 * FUND),
-        hit("two lines", _price(1, max_per_day=1), visit(), service(), service(), amount=FUND),
-        clear("one", _price(1, max_per_day=1), visit(), service()),
-        clear("no limit listed", _price(1), visit(), service(quantity=3)),
+        hit(
+            "ba lần, giới hạn một lần",
+            "three where one is listed",
+            _price(1, max_per_day=1),
+            visit(),
+            service(quantity=3),
+            amount=2 * FUND,
+        ),
+        hit("hai dòng", "two lines", _price(1, max_per_day=1), visit(), service(), service(), amount=FUND),
+        clear("một lần", "one", _price(1, max_per_day=1), visit(), service()),
+        clear("danh mục không ghi giới hạn", "no limit listed", _price(1), visit(), service(quantity=3)),
         clear(
+            "trong hai ngày",
             "two days",
             _price(1, max_per_day=1),
             stay(),
             service(),
             service(ngay_yl="2025-03-11 08:00", ngay_th_yl="2025-03-11 08:00", ngay_kq="2025-03-11 09:00"),
         ),
-        clear("back to the theatre", _price(1, max_per_day=1), stay(), service(ma_nhom=8), service(ma_nhom=8)),
-        clear("two sides", _price(1, max_per_day=1), visit(), service(quantity=2, vi_tri_th_dvkt=1)),
-        not_evaluable("no quantity", _price(1, max_per_day=1), visit(), service(so_luong=None, t_bhtt=80_000)),
+        clear(
+            "đưa lại vào phòng mổ",
+            "back to the theatre",
+            _price(1, max_per_day=1),
+            stay(),
+            service(ma_nhom=8),
+            service(ma_nhom=8),
+        ),
+        clear("hai bên cơ thể", "two sides", _price(1, max_per_day=1), visit(), service(quantity=2, vi_tri_th_dvkt=1)),
+        not_evaluable(
+            "thiếu số lượng", "no quantity", _price(1, max_per_day=1), visit(), service(so_luong=None, t_bhtt=80_000)
+        ),
     ),
 )
 def above_daily_limit(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -43,7 +43,8 @@ PROCEDURE = 18
 KEY: list[str] = list(ENCOUNTER_KEY)
 FUND = TEST_PRICE * 0.8  # what the fund pays for a service of the examples
 NONE = nw.lit(None, dtype=nw.Float64)
-BY_NAME = "Told by names, until codes are checked; a service without a name is passed over."
+BY_NAME_VI = "Nhận biết theo tên, cho đến khi mã được kiểm tra; dịch vụ không có tên thì bỏ qua."
+BY_NAME_EN = "Told by names, until codes are checked; a service without a name is passed over."
 _CHRONIC_LUNG = "J44.9"
 
 
@@ -92,7 +93,8 @@ class Companion:
     service: str  # a name of each for the examples
     other: str
     like: str | None = None  # a name that only sounds like the service
-    gap: str
+    gap_vi: str
+    gap_en: str
 
 
 COMPANIONS_TOLD: tuple[Companion, ...] = (
@@ -103,11 +105,14 @@ COMPANIONS_TOLD: tuple[Companion, ...] = (
         needs_other=False,
         vi="Test nhanh HP tính thêm khi đã nội soi dạ dày, tá tràng",
         en="HP antigen test beside gastroscopy",
-        law="facility price decision; CV266 KT32 (S.005.655)",
+        law="quyết định giá của cơ sở; CV266 KT32 (S.005.655)",
         service="Helicobacter pylori Ag test nhanh",
         other="Nội soi thực quản, dạ dày, tá tràng ống mềm",
         like="Test hơi thở tìm HP bằng C13",
-        gap="A stool test to confirm the cure weeks after the endoscopy, in one long claim, looks the same.",
+        gap_vi=(
+            "Xét nghiệm phân xác nhận khỏi bệnh nhiều tuần sau nội soi, trong cùng một hồ sơ dài, trông cũng như vậy."
+        ),
+        gap_en="A stool test to confirm the cure weeks after the endoscopy, in one long claim, looks the same.",
     ),
     Companion(
         id="SRV-17",
@@ -116,11 +121,12 @@ COMPANIONS_TOLD: tuple[Companion, ...] = (
         needs_other=True,
         vi="Hút đờm kín khi không thở máy",
         en="Closed suction without ventilation",
-        law="facility price decision; CV266 KT166 (S.005.658)",
+        law="quyết định giá của cơ sở; CV266 KT166 (S.005.658)",
         service="Hút đờm qua ống nội khí quản/canuyn mở khí quản bằng ống thông kín",
         other="Thông khí nhân tạo xâm nhập (một ngày thở máy)",
         like="Hút đờm qua ống nội khí quản bằng ống thông một lần",
-        gap="Ventilation that is billed in another claim of the stay, or is in the price of a bed, is not seen.",
+        gap_vi="Thở máy kê ở hồ sơ khác của đợt, hoặc đã nằm trong giá giường, thì không thấy.",
+        gap_en="Ventilation that is billed in another claim of the stay, or is in the price of a bed, is not seen.",
     ),
     Companion(
         id="SRV-43",
@@ -129,11 +135,16 @@ COMPANIONS_TOLD: tuple[Companion, ...] = (
         needs_other=True,
         vi="Nội soi sinh thiết không có giải phẫu bệnh",
         en="Endoscopy with biopsy but no pathology",
-        law="procedure manuals; CV266 KT64 (S.005.658)",
+        law="quy trình kỹ thuật; CV266 KT64 (S.005.658)",
         service="Nội soi thực quản, dạ dày, tá tràng có sinh thiết",
         other="Xét nghiệm giải phẫu bệnh mô bệnh học thường quy",
         like="Nội soi đại tràng toàn bộ ống mềm không sinh thiết",
-        gap=(
+        gap_vi=(
+            "Giải phẫu bệnh kê ở hồ sơ sau, hoặc do cơ sở khác kê, thì không thấy. Sinh thiết để làm test urease "
+            "không cần giải phẫu bệnh. Hồ sơ không có giá nội soi không sinh thiết: lấy một tỷ lệ thay cho phần "
+            "chênh, là ước tính."
+        ),
+        gap_en=(
             "Pathology billed in a later claim, or by another facility, is not seen. A biopsy for a urease test needs "
             "none. The price of the endoscopy without biopsy is not in the claim: a share stands for the difference, "
             "an estimate."
@@ -168,6 +179,8 @@ def _companion_rule(told: Companion) -> Rule:
     share = known.share / 100 if "share" in known else 1.0
     one, other = (service(ma_nhom=PROCEDURE, ten_dich_vu=name) for name in (told.service, told.other))
     alone, together = (stay(), one), (stay(), one, other)
+    by_itself, beside = ("chỉ có dịch vụ này", "alone"), ("có cả dịch vụ kia", "beside the other")
+    wrong_title, right_title = (by_itself, beside) if told.needs_other else (beside, by_itself)
     wrong, right = (alone, together) if told.needs_other else (together, alone)
     like = () if told.like is None else (service(ma_nhom=PROCEDURE, ten_dich_vu=told.like),)
     made = rule(
@@ -181,12 +194,16 @@ def _companion_rule(told: Companion) -> Rule:
         reason_en=f"{told.en}: {{amount}} is at stake for the service.",
         legal_basis=told.law,
         needs=("service_line.t_bhtt",),
-        known_gaps=f"{BY_NAME} {told.gap}",
+        known_gaps_vi=f"{BY_NAME_VI} {told.gap_vi}",
+        known_gaps_en=f"{BY_NAME_EN} {told.gap_en}",
         examples=(
-            hit("alone" if told.needs_other else "both in one claim", *wrong, amount=FUND * share),
-            clear("together" if told.needs_other else "alone", *right),
-            *(clear("a service of a like name", *wrong[:1], *like, *wrong[2:]) for _ in like),
-            not_evaluable("no amount", *right, service(t_bhtt=None)),
+            hit(*wrong_title, *wrong, amount=FUND * share),
+            clear(*right_title, *right),
+            *(
+                clear("dịch vụ có tên gần giống", "a service of a like name", *wrong[:1], *like, *wrong[2:])
+                for _ in like
+            ),
+            not_evaluable("thiếu thành tiền", "no amount", *right, service(t_bhtt=None)),
         ),
     )
     return made(_companion_query(told))
@@ -212,7 +229,8 @@ class Indication:
     wrong: str  # main diagnoses for the examples
     right: str
     exempt: str | None = None  # a second diagnosis that excuses the wrong one
-    gap: str
+    gap_vi: str
+    gap_en: str
 
 
 INDICATIONS_TOLD: tuple[Indication, ...] = (
@@ -226,7 +244,8 @@ INDICATIONS_TOLD: tuple[Indication, ...] = (
         service="Bơm thông lệ đạo",
         wrong="H25.9",
         right="H04.5",
-        gap="Congenital obstruction and injuries of the eye count as a reason too, which is our reading.",
+        gap_vi="Tắc bẩm sinh và chấn thương mắt cũng được coi là lý do, theo cách hiểu của chúng tôi.",
+        gap_en="Congenital obstruction and injuries of the eye count as a reason too, which is our reading.",
     ),
     Indication(
         id="SRV-52",
@@ -238,7 +257,8 @@ INDICATIONS_TOLD: tuple[Indication, ...] = (
         service="Vận động trị liệu hô hấp",
         wrong="I63.9",
         right=_CHRONIC_LUNG,
-        gap="Ventilated and operated patients without a chronic lung disease look the same.",
+        gap_vi="Người bệnh thở máy hoặc sau mổ không có bệnh phổi mạn trông cũng như vậy.",
+        gap_en="Ventilated and operated patients without a chronic lung disease look the same.",
     ),
     Indication(
         id="SRV-53",
@@ -251,7 +271,13 @@ INDICATIONS_TOLD: tuple[Indication, ...] = (
         wrong="I50.9",
         right="K29.7",
         exempt="K92.2",
-        gap="The degree of heart failure is not in the code. Bleeding ulcers and varices excuse, which is our reading.",
+        gap_vi=(
+            "Mã bệnh không cho biết mức độ suy tim. Loét chảy máu và giãn tĩnh mạch được coi là lý do, theo cách hiểu "
+            "của chúng tôi."
+        ),
+        gap_en=(
+            "The degree of heart failure is not in the code. Bleeding ulcers and varices excuse, which is our reading."
+        ),
     ),
     Indication(
         id="SRV-22",
@@ -259,11 +285,15 @@ INDICATIONS_TOLD: tuple[Indication, ...] = (
         needs_icd=False,
         vi="PHCN chống chỉ định ở người bệnh u ác tính",
         en="Contraindicated rehab in malignancy",
-        law="procedure manuals; CV266 KT79 (S.005.653)",
+        law="quy trình kỹ thuật; CV266 KT79 (S.005.653)",
         service="Điều trị bằng sóng ngắn",
         wrong="C50.9",
         right="M54.5",
-        gap=(
+        gap_vi=(
+            "Danh sách kỹ thuật do chúng tôi lập (chưa kiểm chứng). Ung thư đã khỏi từ lâu mà vẫn ghi mã C, hoặc kỹ "
+            "thuật làm xa khối u, trông cũng như vậy."
+        ),
+        gap_en=(
             "The list of techniques is ours (unverified). A cancer healed long ago but still coded C, or a technique "
             "far from the tumour, looks the same."
         ),
@@ -292,7 +322,11 @@ def _indication_rule(told: Indication) -> Rule:
     excused = (
         ()
         if told.exempt is None
-        else (clear("excused", visit(ma_benh_chinh=told.wrong, ma_benh_kt=told.exempt), billed),)
+        else (
+            clear(
+                "có lý do được chấp nhận", "excused", visit(ma_benh_chinh=told.wrong, ma_benh_kt=told.exempt), billed
+            ),
+        )
     )
     second = told.right if told.needs_icd else "I10"
     made = rule(
@@ -306,16 +340,25 @@ def _indication_rule(told: Indication) -> Rule:
         reason_en=f"{told.en} ({'no' if told.needs_icd else 'a'} diagnosis of {codes}); the fund pays {{amount}}.",
         legal_basis=told.law,
         needs=("encounter.ma_benh_chinh", "service_line.t_bhtt"),
-        known_gaps=f"{BY_NAME} {told.gap}",
+        known_gaps_vi=f"{BY_NAME_VI} {told.gap_vi}",
+        known_gaps_en=f"{BY_NAME_EN} {told.gap_en}",
         examples=(
-            hit(f"with {told.wrong}", visit(ma_benh_chinh=told.wrong), billed, amount=FUND),
-            clear(f"with {told.right}", visit(ma_benh_chinh=told.right, ma_benh_kt="I10"), billed),
+            hit(f"bệnh chính {told.wrong}", f"with {told.wrong}", visit(ma_benh_chinh=told.wrong), billed, amount=FUND),
             clear(
-                "the other diagnosis is a second one", visit(ma_benh_chinh="R05", ma_benh_kt=f"I10;{second}"), billed
+                f"bệnh chính {told.right}",
+                f"with {told.right}",
+                visit(ma_benh_chinh=told.right, ma_benh_kt="I10"),
+                billed,
             ),
-            clear("another service", visit(ma_benh_chinh=told.wrong), exam()),
+            clear(
+                "chẩn đoán kia là bệnh kèm theo",
+                "the other diagnosis is a second one",
+                visit(ma_benh_chinh="R05", ma_benh_kt=f"I10;{second}"),
+                billed,
+            ),
+            clear("dịch vụ khác", "another service", visit(ma_benh_chinh=told.wrong), exam()),
             *excused,
-            not_evaluable("no diagnosis", visit(ma_benh_chinh=None), billed),
+            not_evaluable("thiếu chẩn đoán", "no diagnosis", visit(ma_benh_chinh=None), billed),
         ),
     )
     return made(_indication_query(told))
@@ -339,20 +382,29 @@ _BIOPSY: dict[str, Any] = {"ma_nhom": 3, "ten_dich_vu": "Nội soi thực quản
     title_en="Giemsa stain for HP outside condition",
     reason_vi="Nhuộm Giemsa tìm HP kèm nội soi sinh thiết, hoặc không có phẫu thuật dạ dày; quỹ chi {amount}.",
     reason_en="Giemsa stain for HP beside a paid biopsy, or without gastric surgery; the fund pays {amount}.",
-    legal_basis="facility price decision; CV266 KT104 (S.001.646)",
+    legal_basis="quyết định giá của cơ sở; CV266 KT104 (S.001.646)",
     needs=("service_line.t_bhtt",),
-    known_gaps=f"{BY_NAME} A specimen of another claim or facility that is only stained here looks the same.",
+    known_gaps_vi=f"{BY_NAME_VI} Bệnh phẩm của hồ sơ khác hoặc cơ sở khác, chỉ nhuộm tại đây, trông cũng như vậy.",
+    known_gaps_en=f"{BY_NAME_EN} A specimen of another claim or facility that is only stained here looks the same.",
     examples=(
-        hit("beside a biopsy", visit(), service(**_BIOPSY), service(**_GIEMSA), amount=FUND),
-        hit("nothing that gives a specimen", visit(), exam(), service(**_GIEMSA), amount=FUND),
+        hit("làm cùng sinh thiết", "beside a biopsy", visit(), service(**_BIOPSY), service(**_GIEMSA), amount=FUND),
+        hit(
+            "không có gì lấy bệnh phẩm",
+            "nothing that gives a specimen",
+            visit(),
+            exam(),
+            service(**_GIEMSA),
+            amount=FUND,
+        ),
         clear(
+            "bệnh phẩm từ mổ cắt dạ dày",
             "of a gastrectomy",
             stay(),
             surgery("2025-03-11 08:00", ten_dich_vu="Cắt bán phần dạ dày"),
             service(**_GIEMSA),
         ),
-        clear("a biopsy without the stain", visit(), service(**_BIOPSY)),
-        not_evaluable("no amount", visit(), service(t_bhtt=None)),
+        clear("sinh thiết, không nhuộm", "a biopsy without the stain", visit(), service(**_BIOPSY)),
+        not_evaluable("thiếu thành tiền", "no amount", visit(), service(t_bhtt=None)),
     ),
 )
 def giemsa_stain(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -376,26 +428,35 @@ _ELEVENTH: dict[str, Any] = {"ngay_yl": "2025-03-11 08:30", "ngay_th_yl": "2025-
     title_en="Frozen section without surgery",
     reason_vi="Cắt lạnh tức thì nhưng trong ngày không có phẫu thuật, sinh thiết có hướng dẫn; quỹ chi {amount}.",
     reason_en="A frozen section without surgery or a guided biopsy on its day; the fund pays {amount}.",
-    legal_basis="procedure manuals; CV266 KT86 (S.005.657)",
+    legal_basis="quy trình kỹ thuật; CV266 KT86 (S.005.657)",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
-    known_gaps=f"{BY_NAME} A specimen sent by another facility looks the same. The day is that of order or act.",
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Bệnh phẩm do cơ sở khác gửi đến trông cũng như vậy. Ngày xét là ngày y lệnh hoặc ngày thực hiện."
+    ),
+    known_gaps_en=f"{BY_NAME_EN} A specimen sent by another facility looks the same. The day is that of order or act.",
     examples=(
-        hit("no operation", stay(), service(**_FROZEN), amount=FUND),
+        hit("không có ca mổ", "no operation", stay(), service(**_FROZEN), amount=FUND),
         hit(
+            "mổ hôm trước",
             "operation the day before",
             stay(),
             surgery("2025-03-10 08:00"),
             service(**_ELEVENTH, **_FROZEN),
             amount=FUND,
         ),
-        clear("during the operation", stay(), surgery("2025-03-11 08:00"), service(**_ELEVENTH, **_FROZEN)),
         clear(
+            "trong khi mổ", "during the operation", stay(), surgery("2025-03-11 08:00"), service(**_ELEVENTH, **_FROZEN)
+        ),
+        clear(
+            "sinh thiết dưới hướng dẫn",
             "guided biopsy",
             stay(),
             service(ma_nhom=PROCEDURE, ten_dich_vu="Sinh thiết phổi dưới hướng dẫn của cắt lớp vi tính"),
             service(**_FROZEN),
         ),
-        not_evaluable("no order time", stay(), service(ngay_yl=None, ngay_th_yl=None, **_FROZEN)),
+        not_evaluable(
+            "thiếu thời điểm y lệnh", "no order time", stay(), service(ngay_yl=None, ngay_th_yl=None, **_FROZEN)
+        ),
     ),
 )
 def frozen_section(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -423,10 +484,12 @@ _TOOTH_XRAY: dict[str, Any] = {"ma_nhom": 2, "ten_dich_vu": "Chụp X-quang răn
     reason_en="A root canal without a dental X-ray in the claim or in the {allowed} days before; {amount} is at stake.",
     legal_basis="QĐ 3207/QĐ-BYT 2013; CV266 KT04 (S.005.658)",
     needs=("encounter.patient_id", "encounter.ngay_vao", "service_line.t_bhtt"),
-    known_gaps=f"{BY_NAME} An X-ray the patient paid for, brought along, or within the price is not seen.",
+    known_gaps_vi=f"{BY_NAME_VI} Phim người bệnh tự trả, mang theo, hoặc đã nằm trong giá thì không thấy.",
+    known_gaps_en=f"{BY_NAME_EN} An X-ray the patient paid for, brought along, or within the price is not seen.",
     examples=(
-        hit("no X-ray", visit(), service(**_ROOT), amount=FUND),
+        hit("không chụp X-quang", "no X-ray", visit(), service(**_ROOT), amount=FUND),
         hit(
+            "chụp X-quang từ tháng 1",
             "an X-ray in January",
             visit("2025-01-10 08:00"),
             service(**_TOOTH_XRAY),
@@ -434,9 +497,16 @@ _TOOTH_XRAY: dict[str, Any] = {"ma_nhom": 2, "ten_dich_vu": "Chụp X-quang răn
             service(**_ROOT),
             amount=FUND,
         ),
-        clear("an X-ray in the claim", visit(), service(**_ROOT), service(**_TOOTH_XRAY)),
-        clear("an X-ray a week before", visit("2025-03-03 08:00"), service(**_TOOTH_XRAY), visit(), service(**_ROOT)),
-        not_evaluable("no patient", visit(patient_id=None), service(**_ROOT)),
+        clear("có X-quang trong hồ sơ", "an X-ray in the claim", visit(), service(**_ROOT), service(**_TOOTH_XRAY)),
+        clear(
+            "chụp X-quang trước đó một tuần",
+            "an X-ray a week before",
+            visit("2025-03-03 08:00"),
+            service(**_TOOTH_XRAY),
+            visit(),
+            service(**_ROOT),
+        ),
+        not_evaluable("thiếu mã người bệnh", "no patient", visit(patient_id=None), service(**_ROOT)),
     ),
 )
 def root_canal(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -472,19 +542,30 @@ _TARGET_DRUG: dict[str, Any] = {"ten_thuoc": "Trastuzumab 440 mg", "don_vi_tinh"
     reason_en="A targeted-therapy service beside the drug or a chemotherapy infusion; the fund pays {amount} for it.",
     legal_basis="TT50/2017 Đ7 k1; CV266 KT118 (S.005.443)",
     needs=("drug_line.ten_thuoc", "service_line.t_bhtt"),
-    known_gaps=f"{BY_NAME} A target drug is told by the ending of its ingredient: a brand name alone is passed over.",
+    known_gaps_vi=f"{BY_NAME_VI} Thuốc đích nhận biết theo đuôi tên hoạt chất: chỉ có tên thương mại thì bỏ qua.",
+    known_gaps_en=(
+        f"{BY_NAME_EN} A target drug is told by the ending of its ingredient: a brand name alone is passed over."
+    ),
     examples=(
-        hit("beside the drug", stay(), service(**_TARGETED), drug(quantity=1, **_TARGET_DRUG), amount=FUND),
         hit(
+            "kê cùng thuốc đích",
+            "beside the drug",
+            stay(),
+            service(**_TARGETED),
+            drug(quantity=1, **_TARGET_DRUG),
+            amount=FUND,
+        ),
+        hit(
+            "kê cùng truyền hóa chất",
             "beside an infusion",
             stay(),
             service(**_TARGETED),
             service(ma_nhom=PROCEDURE, ten_dich_vu="Truyền hóa chất tĩnh mạch nội trú"),
             amount=FUND,
         ),
-        clear("alone", stay(), service(**_TARGETED), drug()),
-        clear("the drug alone", stay(), drug(quantity=1, **_TARGET_DRUG)),
-        not_evaluable("no drug name", stay(), service(**_TARGETED), drug(ten_thuoc=None)),
+        clear("kê một mình", "alone", stay(), service(**_TARGETED), drug()),
+        clear("chỉ có thuốc đích", "the drug alone", stay(), drug(quantity=1, **_TARGET_DRUG)),
+        not_evaluable("thiếu tên thuốc", "no drug name", stay(), service(**_TARGETED), drug(ten_thuoc=None)),
     ),
 )
 def targeted_therapy(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -511,32 +592,43 @@ _CONTRAST: dict[str, Any] = {"ten_thuoc": "Iohexol 300 mg/ml", "don_vi_tinh": "l
     title_en="Contrast CT without contrast agent",
     reason_vi="CT có tiêm thuốc cản quang nhưng trong ngày không có thuốc cản quang; chênh lệch ước tính {amount}.",
     reason_en="A contrast CT without a contrast agent on its day; the difference is estimated at {amount}.",
-    legal_basis="facility price decision; CV266 KT183 (S.005.442)",
+    legal_basis="quyết định giá của cơ sở; CV266 KT183 (S.005.442)",
     needs=("service_line.ngay_yl", "drug_line.ngay_yl", "drug_line.ten_thuoc"),
-    known_gaps=(
-        f"{BY_NAME} Contrast within the price of a package, or that the patient paid for, is not seen. The price of "
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Thuốc cản quang đã nằm trong giá gói, hoặc người bệnh tự trả, thì không thấy. Hồ sơ không có "
+        "giá CT không tiêm: lấy một tỷ lệ thay cho phần chênh, là ước tính."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} Contrast within the price of a package, or that the patient paid for, is not seen. The price of "
         "the plain CT is not in the claim: a share stands for the difference, an estimate."
     ),
     examples=(
-        hit("no contrast", visit(), service(**_CT), drug(), amount=FUND * 0.2),
+        hit("không có thuốc cản quang", "no contrast", visit(), service(**_CT), drug(), amount=FUND * 0.2),
         hit(
+            "thuốc cản quang vào ngày khác",
             "contrast on another day",
             stay(),
             service(**_CT),
             drug(quantity=1, ngay_yl="2025-03-12 08:00", ngay_th_yl="2025-03-12 08:00", **_CONTRAST),
             amount=FUND * 0.2,
         ),
-        clear("with contrast", visit(), service(**_CT), drug(quantity=1, **_CONTRAST)),
+        clear("có thuốc cản quang", "with contrast", visit(), service(**_CT), drug(quantity=1, **_CONTRAST)),
         clear(
+            "thuốc cản quang kê như vật tư",
             "contrast billed as a supply",
             visit(),
             service(**_CT),
             service(ma_nhom=10, ten_vat_tu="Thuốc cản quang", ten_dich_vu=None),
         ),
         clear(
-            "plain CT", visit(), service(ma_nhom=2, ten_dich_vu="Chụp cắt lớp vi tính cổ không tiêm thuốc cản quang")
+            "CT không tiêm thuốc",
+            "plain CT",
+            visit(),
+            service(ma_nhom=2, ten_dich_vu="Chụp cắt lớp vi tính cổ không tiêm thuốc cản quang"),
         ),
-        not_evaluable("no order time", visit(), service(ngay_yl=None, ngay_th_yl=None, **_CT)),
+        not_evaluable(
+            "thiếu thời điểm y lệnh", "no order time", visit(), service(ngay_yl=None, ngay_th_yl=None, **_CT)
+        ),
     ),
 )
 def contrast_ct(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -569,28 +661,42 @@ _NOSE: dict[str, Any] = {"ma_nhom": PROCEDURE, "ten_dich_vu": "Phẫu thuật n�
     title_en="Refraction, squint or cosmetic work",
     reason_vi="Dịch vụ khúc xạ, lác hoặc thẩm mỹ lúc {observed} tuổi, không do chấn thương, dị tật; quỹ chi {amount}.",
     reason_en="Refraction, squint or cosmetic work at {observed} years, no injury or malformation; {amount} at stake.",
-    legal_basis="L-BHYT Đ23; L51/2024 (unverified)",
+    legal_basis="L-BHYT Đ23; L51/2024 (chưa kiểm chứng)",
     needs=("encounter.ma_benh_chinh", "encounter.ngay_sinh", "encounter.ngay_vao", "service_line.t_bhtt"),
-    known_gaps=(
-        f"{BY_NAME} With accents kept: names written without them are passed over. Measuring the refraction is not "
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Xét theo tên có dấu: tên viết không dấu thì bỏ qua. Đo khúc xạ không phải là điều trị khúc xạ. "
+        "Trẻ em được chi trả tật khúc xạ và lác đến một tuổi đã đổi năm 2025 (chưa kiểm chứng). Tạo hình sau u hoặc "
+        "bỏng mà không ghi mã bệnh đó trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} With accents kept: names written without them are passed over. Measuring the refraction is not "
         "treating it. Children are covered for refraction and squint up to an age that changed in 2025 (unverified). "
         "Repair after a tumour or a burn without its code looks the same."
     ),
     examples=(
-        hit("squint surgery at 39", visit(ma_benh_chinh="H50.0"), service(**_LASIK), amount=FUND),
-        hit("nose at 39", visit(ma_benh_chinh="J34.2"), service(**_NOSE), amount=FUND),
+        hit("mổ lác, 39 tuổi", "squint surgery at 39", visit(ma_benh_chinh="H50.0"), service(**_LASIK), amount=FUND),
+        hit("sửa mũi, 39 tuổi", "nose at 39", visit(ma_benh_chinh="J34.2"), service(**_NOSE), amount=FUND),
         hit(
+            "mổ lác, 10 tuổi, tháng 3/2025",
             "squint surgery at 10 in March 2025",
             visit(ma_benh_chinh="H50.0", ngay_sinh="2015-01-01"),
             service(**_LASIK),
         ),
         clear(
-            "at 10 in 2026", visit("2026-03-10 08:00", ma_benh_chinh="H50.0", ngay_sinh="2016-01-01"), service(**_LASIK)
+            "10 tuổi, năm 2026",
+            "at 10 in 2026",
+            visit("2026-03-10 08:00", ma_benh_chinh="H50.0", ngay_sinh="2016-01-01"),
+            service(**_LASIK),
         ),
-        clear("at 4", visit(ma_benh_chinh="H50.0", ngay_sinh="2021-01-01"), service(**_LASIK)),
-        clear("after an injury", visit(ma_benh_chinh="S02.2"), service(**_NOSE)),
-        clear("endometriosis", visit(), service(ma_nhom=PROCEDURE, ten_dich_vu="Phẫu thuật lạc nội mạc tử cung")),
-        not_evaluable("no birth date", visit(ngay_sinh=None), service(**_LASIK)),
+        clear("bốn tuổi, mổ lác", "at 4", visit(ma_benh_chinh="H50.0", ngay_sinh="2021-01-01"), service(**_LASIK)),
+        clear("sau chấn thương", "after an injury", visit(ma_benh_chinh="S02.2"), service(**_NOSE)),
+        clear(
+            "lạc nội mạc tử cung",
+            "endometriosis",
+            visit(),
+            service(ma_nhom=PROCEDURE, ten_dich_vu="Phẫu thuật lạc nội mạc tử cung"),
+        ),
+        not_evaluable("không có ngày sinh", "no birth date", visit(ngay_sinh=None), service(**_LASIK)),
     ),
 )
 def excluded_work(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -629,16 +735,32 @@ _PRO_BNP: dict[str, Any] = {"ten_dich_vu": "Định lượng proBNP (NT-proBNP)"
     reason_en="BNP or NT-proBNP without heart failure, or both in one claim; the fund pays {amount}.",
     legal_basis="TT35/2016 Danh mục 1 mục 9; CV266 KT37 (S.005.428)",
     needs=("encounter.ma_benh_chinh", "service_line.t_bhtt"),
-    known_gaps=(
-        f"{BY_NAME} Ordered to rule heart failure out in a breathless patient, it looks the same. Which of the two the "
-        "list asks for in renal failure is not judged. Of both in one claim the cheaper is named."
+    known_gaps_vi=(
+        f"{BY_NAME_VI} Chỉ định để loại trừ suy tim ở người khó thở trông cũng như vậy. Không xét danh mục yêu cầu "
+        "loại nào trong suy thận. Nếu hồ sơ có cả hai thì nêu loại rẻ hơn."
+    ),
+    known_gaps_en=(
+        f"{BY_NAME_EN} Ordered to rule heart failure out in a breathless patient, it looks the same. Which of the two "
+        "the list asks for in renal failure is not judged. Of both in one claim the cheaper is named."
     ),
     examples=(
-        hit("hypertension", visit(ma_benh_chinh="I10"), service(**_PRO_BNP), amount=FUND),
-        hit("both", visit(ma_benh_chinh="I50.9"), service(**_PRO_BNP), service(price=60_000, **_BNP), amount=48_000),
-        clear("heart failure", visit(ma_benh_chinh="I50.9"), service(**_PRO_BNP)),
-        clear("hypertensive heart failure, second", visit(ma_benh_chinh="J18.9", ma_benh_kt="I11.0"), service(**_BNP)),
-        not_evaluable("no diagnosis", visit(ma_benh_chinh=None), service(**_BNP)),
+        hit("tăng huyết áp", "hypertension", visit(ma_benh_chinh="I10"), service(**_PRO_BNP), amount=FUND),
+        hit(
+            "cả hai xét nghiệm",
+            "both",
+            visit(ma_benh_chinh="I50.9"),
+            service(**_PRO_BNP),
+            service(price=60_000, **_BNP),
+            amount=48_000,
+        ),
+        clear("có suy tim", "heart failure", visit(ma_benh_chinh="I50.9"), service(**_PRO_BNP)),
+        clear(
+            "bệnh tim do tăng huyết áp có suy tim, bệnh kèm theo",
+            "hypertensive heart failure, second",
+            visit(ma_benh_chinh="J18.9", ma_benh_kt="I11.0"),
+            service(**_BNP),
+        ),
+        not_evaluable("thiếu chẩn đoán", "no diagnosis", visit(ma_benh_chinh=None), service(**_BNP)),
     ),
 )
 def bnp(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -670,17 +792,36 @@ _INJECTION: dict[str, Any] = {"ma_nhom": PROCEDURE, "ten_dich_vu": "Tiêm tĩnh 
     title_en="Injection, infusion, suture or cast removal billed in a stay",
     reason_vi="Dịch vụ chỉ thanh toán cho ngoại trú được tính trong đợt nội trú; quỹ chi {amount}.",
     reason_en="A service that is paid for outpatients only is billed in a stay; the fund pays {amount}.",
-    legal_basis="facility price decision notes; CV266 KT144 (S.005.430)",
+    legal_basis="ghi chú trong quyết định giá của cơ sở; CV266 KT144 (S.005.430)",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "service_line.ngay_yl"),
-    known_gaps=f"{BY_NAME} Dressings are judged up to 15 cm. Lines before the admission order are not judged.",
+    known_gaps_vi=f"{BY_NAME_VI} Thay băng chỉ xét đến 15 cm. Không xét dòng trước khi có chỉ định nhập viện.",
+    known_gaps_en=f"{BY_NAME_EN} Dressings are judged up to 15 cm. Lines before the admission order are not judged.",
     examples=(
-        hit("injection on the ward", stay(), service(**_INJECTION), amount=FUND),
-        hit("stitches out", stay(), service(ma_nhom=PROCEDURE, ten_dich_vu="Cắt chỉ sau phẫu thuật"), amount=FUND),
-        clear("outpatient", visit(), service(**_INJECTION)),
-        clear("before admission", stay(ngay_vao_noi_tru="2025-03-10 12:00"), service(**_INJECTION)),
-        clear("chemotherapy", stay(), service(ma_nhom=PROCEDURE, ten_dich_vu="Truyền hóa chất tĩnh mạch nội trú")),
-        clear("long wound", stay(), service(ma_nhom=PROCEDURE, ten_dich_vu="Thay băng vết mổ dài trên 15cm đến 30 cm")),
-        not_evaluable("no care type", stay(ma_loai_kcb=None), service(**_INJECTION)),
+        hit("tiêm tại khoa nội trú", "injection on the ward", stay(), service(**_INJECTION), amount=FUND),
+        hit(
+            "cắt chỉ tại khoa nội trú",
+            "stitches out",
+            stay(),
+            service(ma_nhom=PROCEDURE, ten_dich_vu="Cắt chỉ sau phẫu thuật"),
+            amount=FUND,
+        ),
+        clear("ngoại trú", "outpatient", visit(), service(**_INJECTION)),
+        clear(
+            "trước khi nhập viện", "before admission", stay(ngay_vao_noi_tru="2025-03-10 12:00"), service(**_INJECTION)
+        ),
+        clear(
+            "hóa trị",
+            "chemotherapy",
+            stay(),
+            service(ma_nhom=PROCEDURE, ten_dich_vu="Truyền hóa chất tĩnh mạch nội trú"),
+        ),
+        clear(
+            "vết thương dài",
+            "long wound",
+            stay(),
+            service(ma_nhom=PROCEDURE, ten_dich_vu="Thay băng vết mổ dài trên 15cm đến 30 cm"),
+        ),
+        not_evaluable("thiếu mã loại KCB", "no care type", stay(ma_loai_kcb=None), service(**_INJECTION)),
     ),
 )
 def outpatient_work_in_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -710,13 +851,20 @@ _DRIP: dict[str, Any] = {"ten_thuoc": "Glucose 5%", "duong_dung": "2.15", "don_v
     reason_en="An infusion in an outpatient visit without a diagnosis that asks for one; the fund pays {amount}.",
     legal_basis="L-BHYT Đ29",
     needs=("encounter.ma_loai_kcb", "encounter.ma_benh_chinh", "drug_line.duong_dung"),
-    known_gaps="Which diagnoses ask for an infusion is our list; emergencies coded otherwise look the same.",
+    known_gaps_vi="Chẩn đoán nào cần truyền dịch do chúng tôi lập danh sách; cấp cứu ghi mã khác trông cũng như vậy.",
+    known_gaps_en="Which diagnoses ask for an infusion is our list; emergencies coded otherwise look the same.",
     examples=(
-        hit("for a cold", visit(ma_benh_chinh="J00"), drug(quantity=2, **_DRIP), amount=1_600),
-        clear("for diarrhoea", visit(ma_benh_chinh="A09.0"), drug(quantity=2, **_DRIP)),
-        clear("in a stay", stay(ma_benh_chinh="J00"), drug(quantity=2, **_DRIP)),
-        clear("tablets", visit(ma_benh_chinh="J00"), drug()),
-        not_evaluable("no route", visit(), drug(duong_dung=None)),
+        hit(
+            "truyền dịch cho cảm lạnh",
+            "for a cold",
+            visit(ma_benh_chinh="J00"),
+            drug(quantity=2, **_DRIP),
+            amount=1_600,
+        ),
+        clear("truyền dịch cho tiêu chảy", "for diarrhoea", visit(ma_benh_chinh="A09.0"), drug(quantity=2, **_DRIP)),
+        clear("trong đợt nội trú", "in a stay", stay(ma_benh_chinh="J00"), drug(quantity=2, **_DRIP)),
+        clear("thuốc viên", "tablets", visit(ma_benh_chinh="J00"), drug()),
+        not_evaluable("thiếu đường dùng", "no route", visit(), drug(duong_dung=None)),
     ),
 )
 def outpatient_infusion(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -747,13 +895,14 @@ def outpatient_infusion(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="A surgery line names no method of anaesthesia (PP_VO_CAM).",
     legal_basis="QĐ 130 PP_VO_CAM",
     needs=("service_line.ma_nhom",),
-    known_gaps="A fault of the record, not of the payment: no money is at stake. The 4210 format has no such field.",
+    known_gaps_vi="Lỗi hồ sơ, không phải lỗi thanh toán: không có số tiền có dấu hiệu. Chuẩn 4210 không có trường này.",
+    known_gaps_en="A fault of the record, not of the payment: no money is at stake. The 4210 format has no such field.",
     examples=(
-        hit("no method", stay(), surgery("2025-03-11 08:00"), amount=0),
-        clear("general", stay(), surgery("2025-03-11 08:00", pp_vo_cam=1)),
-        clear("a test", stay(), service()),
-        clear("4210", stay(standard="4210"), surgery("2025-03-11 08:00")),
-        not_evaluable("no group", stay(), surgery("2025-03-11 08:00", ma_nhom=None)),
+        hit("thiếu phương pháp vô cảm", "no method", stay(), surgery("2025-03-11 08:00"), amount=0),
+        clear("gây mê", "general", stay(), surgery("2025-03-11 08:00", pp_vo_cam=1)),
+        clear("một xét nghiệm", "a test", stay(), service()),
+        clear("hồ sơ theo chuẩn 4210", "4210", stay(standard="4210"), surgery("2025-03-11 08:00")),
+        not_evaluable("thiếu nhóm chi phí", "no group", stay(), surgery("2025-03-11 08:00", ma_nhom=None)),
     ),
 )
 def no_anaesthesia(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -778,17 +927,26 @@ def no_anaesthesia(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="A test, image, operation or procedure names no performer (NGUOI_THUC_HIEN).",
     legal_basis="QĐ 130 NGUOI_THUC_HIEN",
     needs=("service_line.ma_nhom",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Lỗi hồ sơ, không phải lỗi thanh toán: không có số tiền có dấu hiệu. Chuẩn 4210 không có trường này; dịch vụ "
+        "do cơ sở khác làm (K trong mã) thì bỏ qua."
+    ),
+    known_gaps_en=(
         "A fault of the record, not of the payment: no money is at stake. The 4210 format has no such field; services "
         "done by another facility (K in the code) are passed over."
     ),
     examples=(
-        hit("no performer", stay(), service(nguoi_thuc_hien=None), amount=0),
-        clear("with one", stay(), service()),
-        clear("an examination", visit(), exam()),
-        clear("a bed", stay(), bed()),
-        clear("done elsewhere", visit(), service(nguoi_thuc_hien=None, ma_dich_vu="22.0120.1370.K.01002")),
-        not_evaluable("no group", stay(), service(ma_nhom=None, nguoi_thuc_hien="001/CCHN")),
+        hit("thiếu người thực hiện", "no performer", stay(), service(nguoi_thuc_hien=None), amount=0),
+        clear("có người thực hiện", "with one", stay(), service()),
+        clear("một lần khám", "an examination", visit(), exam()),
+        clear("dòng giường", "a bed", stay(), bed()),
+        clear(
+            "làm ở nơi khác",
+            "done elsewhere",
+            visit(),
+            service(nguoi_thuc_hien=None, ma_dich_vu="22.0120.1370.K.01002"),
+        ),
+        not_evaluable("thiếu nhóm chi phí", "no group", stay(), service(ma_nhom=None, nguoi_thuc_hien="001/CCHN")),
     ),
 )
 def no_performer(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -41,19 +41,37 @@ _AFTERWARDS: dict[str, Any] = _DRAIN | {"ngay_th_yl": "2025-03-11 11:00"}
     reason_en="A procedure within an operation is charged at {observed}% of its price (at most {allowed}%).",
     legal_basis="TT35/2016 Đ4d k2; TT39/2018 Đ7 k4 c",
     needs=("service_line.ma_nhom", "service_line.tyle_tt_dv"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Thủ thuật phải nằm giữa lúc bắt đầu và lúc kết thúc một ca mổ của hồ sơ; thiếu một trong hai thì không nêu. "
+        "Dịch vụ liên tục (theo dõi, thở máy, lọc máu) nhận biết theo tên và bỏ qua, thủ thuật mà tên giá ghi làm "
+        "cùng ca mổ cũng vậy. Nhóm 8 của chuẩn 4210 có cả thủ thuật: không xét hồ sơ đó."
+    ),
+    known_gaps_en=(
         "Within means between the start and the end of an operation of the claim; without both times nothing is said. "
         "Continuous services (monitoring, ventilation, dialysis) are told by name and passed over, and so is the "
         "procedure whose price says that it is done with the operation. The 4210 group 8 holds procedures too: those "
         "claims are not judged."
     ),
     examples=(
-        hit("a drain in full", stay(), surgery("2025-03-11 08:00"), service(**_DRAIN), amount=FUND * 0.2),
-        clear("at 80%", stay(), surgery("2025-03-11 08:00"), service(ratio=80, **_DRAIN)),
-        clear("two hours later", stay(), surgery("2025-03-11 08:00"), service(**_AFTERWARDS)),
-        clear("monitoring", stay(), surgery("2025-03-11 08:00"), service(**_BREATHING)),
-        clear("no operation", stay(), service(**_DRAIN)),
-        not_evaluable("no ratio", stay(), surgery("2025-03-11 08:00"), service(tyle_tt_dv=None, **_DRAIN)),
+        hit(
+            "dẫn lưu, tính đủ giá",
+            "a drain in full",
+            stay(),
+            surgery("2025-03-11 08:00"),
+            service(**_DRAIN),
+            amount=FUND * 0.2,
+        ),
+        clear("tính 80%", "at 80%", stay(), surgery("2025-03-11 08:00"), service(ratio=80, **_DRAIN)),
+        clear("hai giờ sau", "two hours later", stay(), surgery("2025-03-11 08:00"), service(**_AFTERWARDS)),
+        clear("theo dõi liên tục", "monitoring", stay(), surgery("2025-03-11 08:00"), service(**_BREATHING)),
+        clear("không có ca mổ", "no operation", stay(), service(**_DRAIN)),
+        not_evaluable(
+            "thiếu tỷ lệ thanh toán",
+            "no ratio",
+            stay(),
+            surgery("2025-03-11 08:00"),
+            service(tyle_tt_dv=None, **_DRAIN),
+        ),
     ),
 )
 def procedure_within_surgery(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -102,29 +120,43 @@ def procedure_within_surgery(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="A surgery by the same team {observed} minutes after another, in full (looked at up to {allowed}).",
     legal_basis="TT35/2016 Đ4d k2",
     needs=("service_line.ma_nhom", "service_line.tyle_tt_dv"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Ca mổ thứ hai có thật, ngay sau ca đầu, trông cũng như vậy, trừ khi tên ghi mổ lại. Xét khi cả hai ca ghi "
+        "cùng kíp và ca đầu có giờ kết thúc. Nhóm 8 của chuẩn 4210 có cả thủ thuật: không xét hồ sơ đó."
+    ),
+    known_gaps_en=(
         "A true second operation soon after the first looks the same, unless its name says that it is one again. "
         "Judged where both name the same team and the first has an end. The 4210 group 8 holds procedures too: those "
         "claims are not judged."
     ),
     examples=(
         hit(
+            "sau nửa giờ",
             "half an hour later",
             stay(),
             surgery("2025-03-11 08:00"),
             surgery("2025-03-11 09:30", price=2_000_000),
             amount=2_000_000 * 0.8 * 0.5,
         ),
-        clear("by another team", stay(), surgery("2025-03-11 08:00"), surgery("2025-03-11 09:30", nguoi_thuc_hien="9")),
-        clear("at half", stay(), surgery("2025-03-11 08:00"), surgery("2025-03-11 09:30", ratio=50)),
         clear(
+            "do kíp khác mổ",
+            "by another team",
+            stay(),
+            surgery("2025-03-11 08:00"),
+            surgery("2025-03-11 09:30", nguoi_thuc_hien="9"),
+        ),
+        clear(
+            "tính một nửa giá", "at half", stay(), surgery("2025-03-11 08:00"), surgery("2025-03-11 09:30", ratio=50)
+        ),
+        clear(
+            "mổ lại, tên có ghi",
             "re-operation",
             stay(),
             surgery("2025-03-11 08:00"),
             surgery("2025-03-11 09:30", ten_dich_vu="Phẫu thuật lại cầm máu"),
         ),
-        clear("in the evening", stay(), surgery("2025-03-11 08:00"), surgery("2025-03-11 19:00")),
-        not_evaluable("no ratio", stay(), surgery("2025-03-11 08:00", tyle_tt_dv=None)),
+        clear("vào buổi tối", "in the evening", stay(), surgery("2025-03-11 08:00"), surgery("2025-03-11 19:00")),
+        not_evaluable("thiếu tỷ lệ thanh toán", "no ratio", stay(), surgery("2025-03-11 08:00", tyle_tt_dv=None)),
     ),
 )
 def surgery_moved(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -183,12 +215,24 @@ def surgery_moved(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The service is coded as not carried out (_TB) yet has the price {observed}; the fund pays {amount}.",
     legal_basis="QĐ 130 MA_DICH_VU",
     needs=("service_line.t_bhtt",),
-    known_gaps="The supplies and drugs of an aborted service are lawful and not judged.",
+    known_gaps_vi="Vật tư và thuốc của dịch vụ phải dừng là đúng quy định, không xét.",
+    known_gaps_en="The supplies and drugs of an aborted service are lawful and not judged.",
     examples=(
-        hit("aborted, paid", stay(), service(ma_nhom=PROCEDURE, ma_dich_vu="01.0066.1888_TB"), amount=FUND),
-        clear("aborted, price 0", stay(), service(price=0, ma_nhom=PROCEDURE, ma_dich_vu="01.0066.1888_TB")),
-        clear("local anaesthesia", stay(), surgery("2025-03-11 08:00", ma_dich_vu="10.0506.0459_GT")),
-        not_evaluable("no amount", visit(), service(ma_nhom=PROCEDURE, t_bhtt=None)),
+        hit(
+            "phải dừng, vẫn có tiền",
+            "aborted, paid",
+            stay(),
+            service(ma_nhom=PROCEDURE, ma_dich_vu="01.0066.1888_TB"),
+            amount=FUND,
+        ),
+        clear(
+            "phải dừng, giá 0 đồng",
+            "aborted, price 0",
+            stay(),
+            service(price=0, ma_nhom=PROCEDURE, ma_dich_vu="01.0066.1888_TB"),
+        ),
+        clear("gây tê tại chỗ", "local anaesthesia", stay(), surgery("2025-03-11 08:00", ma_dich_vu="10.0506.0459_GT")),
+        not_evaluable("thiếu thành tiền", "no amount", visit(), service(ma_nhom=PROCEDURE, t_bhtt=None)),
     ),
 )
 def aborted_paid(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -39,13 +39,19 @@ _GLUCOSE, _UREA, _ALT = "23.0075.1494", "23.0166.1494", "23.0019.1493"
     reason_en="The service has no result (XML4) while {observed}% of the claim's tests have one; {amount} is at stake.",
     legal_basis="L-BHYT Đ29; ND90 Đ85-86",
     needs=("service_line.ma_nhom",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ xét khi chính hồ sơ có kết quả của phần lớn xét nghiệm: cơ sở không gửi kết quả nào thì không nêu. Kết "
+        "quả muộn và kết quả giấy trông cũng như vậy; dịch vụ làm nơi khác (K trong mã) thì bỏ qua. Không đọc giá trị "
+        "kết quả."
+    ),
+    known_gaps_en=(
         "Judged only where the claim itself brings results for most of its tests: a facility that sends none says "
         "nothing. Late and paper results look the same; services done elsewhere (K in the code) are passed over. The "
         "value of a result is not read."
     ),
     examples=(
         hit(
+            "một trong ba xét nghiệm không có kết quả",
             "one of three without a result",
             visit(),
             *(service(ma_dich_vu=code) for code in (_GLUCOSE, _UREA, _ALT)),
@@ -53,9 +59,17 @@ _GLUCOSE, _UREA, _ALT = "23.0075.1494", "23.0166.1494", "23.0019.1493"
             result(_UREA),
             amount=FUND,
         ),
-        clear("a result each", visit(), service(ma_dich_vu=_GLUCOSE), result(_GLUCOSE)),
-        clear("no results at all", visit(), service(ma_dich_vu=_GLUCOSE), service(ma_dich_vu=_UREA)),
-        not_evaluable("no group", visit(), service(ma_nhom=None, nguoi_thuc_hien=None)),
+        clear(
+            "xét nghiệm nào cũng có kết quả", "a result each", visit(), service(ma_dich_vu=_GLUCOSE), result(_GLUCOSE)
+        ),
+        clear(
+            "không có kết quả nào",
+            "no results at all",
+            visit(),
+            service(ma_dich_vu=_GLUCOSE),
+            service(ma_dich_vu=_UREA),
+        ),
+        not_evaluable("thiếu nhóm chi phí", "no group", visit(), service(ma_nhom=None, nguoi_thuc_hien=None)),
     ),
 )
 def noresult(tables: ClaimTables) -> nw.LazyFrame[Any]:

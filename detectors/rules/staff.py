@@ -21,7 +21,11 @@ KEY: list[str] = list(ENCOUNTER_KEY)
 ONE = "001/CCHN"
 _PILLS = 20 * PILL_PRICE * 0.8
 _NEEDS = ("drug_line.ma_bac_si", "drug_line.ngay_yl", "service_line.ma_bac_si", "service_line.ngay_yl")
-_LISTED_ONLY = (
+_LISTED_ONLY_VI = (
+    "Bỏ qua cơ sở không có dòng nào trong danh mục nhân lực, người do cơ sở khác cử đến (…C.XXXXX) và tài khoản của "
+    "phần mềm."
+)
+_LISTED_ONLY_EN = (
     "Facilities without a single row in the staff catalogue are passed over, and so are people sent by another "
     "facility (…C.XXXXX) and accounts of programs."
 )
@@ -99,19 +103,41 @@ def _absent(tables: ClaimTables, apart: str, *, ended: bool) -> nw.LazyFrame[Any
     legal_basis="TT12/2026 Đ7-8, Đ10 k1 g",
     needs=_NEEDS,
     catalogues=("staff",),
-    known_gaps=(
-        f"{_LISTED_ONLY} A list that was sent late, or whose rows begin later than the person did, looks the same; a "
-        "row that ended before is STF-02's. A mistyped id looks like a stranger."
+    known_gaps_vi=(
+        f"{_LISTED_ONLY_VI} Danh mục gửi muộn, hoặc có hiệu lực sau khi người đó đã làm việc, trông cũng như vậy; dòng "
+        "đã hết hiệu lực do STF-02 xét. Mã gõ nhầm trông như người lạ."
+    ),
+    known_gaps_en=(
+        f"{_LISTED_ONLY_EN} A list that was sent late, or whose rows begin later than the person did, looks the same; "
+        "a row that ended before is STF-02's. A mistyped id looks like a stranger."
     ),
     examples=(
-        hit("a stranger orders", _staff(), visit(), drug(ma_bac_si="999/CCHN"), amount=_PILLS),
-        hit("a stranger carries out", _staff(), visit(), service(nguoi_thuc_hien="001/CCHN;999/CCHN"), amount=80_000),
-        hit("listed from a later day", _staff(valid_from="2025-06-01"), visit(), drug(), amount=_PILLS),
-        clear("somebody of the list", _staff(), visit(), drug(), service()),
-        clear("sent by another facility", _staff(), visit(), drug(ma_bac_si="777/CCHN.C.01002")),
-        clear("no list of this facility", _staff(ma_cskcb="01002"), visit(), drug()),
-        clear("left last year", _staff(valid_to="2024-12-31"), visit(), drug()),
-        not_evaluable("nobody named", _staff(), visit(), drug(ma_bac_si=None)),
+        hit("người lạ ra y lệnh", "a stranger orders", _staff(), visit(), drug(ma_bac_si="999/CCHN"), amount=_PILLS),
+        hit(
+            "người lạ thực hiện",
+            "a stranger carries out",
+            _staff(),
+            visit(),
+            service(nguoi_thuc_hien="001/CCHN;999/CCHN"),
+            amount=80_000,
+        ),
+        hit(
+            "có trong danh mục từ ngày sau đó",
+            "listed from a later day",
+            _staff(valid_from="2025-06-01"),
+            visit(),
+            drug(),
+            amount=_PILLS,
+        ),
+        clear("người có trong danh mục", "somebody of the list", _staff(), visit(), drug(), service()),
+        clear(
+            "do cơ sở khác cử đến", "sent by another facility", _staff(), visit(), drug(ma_bac_si="777/CCHN.C.01002")
+        ),
+        clear(
+            "cơ sở không có danh mục nhân lực", "no list of this facility", _staff(ma_cskcb="01002"), visit(), drug()
+        ),
+        clear("đã nghỉ từ năm ngoái", "left last year", _staff(valid_to="2024-12-31"), visit(), drug()),
+        not_evaluable("không ghi người thực hiện", "nobody named", _staff(), visit(), drug(ma_bac_si=None)),
     ),
 )
 def staff_notlisted(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -131,16 +157,22 @@ def staff_notlisted(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT12/2026 Đ10 k1 g",
     needs=_NEEDS,
     catalogues=("staff",),
-    known_gaps=(
-        f"{_LISTED_ONLY} The staff catalogue holds no suspension: it must be told as a row that ends. A renewal that "
-        "was sent late looks the same."
+    known_gaps_vi=(
+        f"{_LISTED_ONLY_VI} Danh mục nhân lực không ghi đình chỉ: phải thể hiện bằng dòng có ngày kết thúc. Gia hạn "
+        "gửi muộn trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        f"{_LISTED_ONLY_EN} The staff catalogue holds no suspension: it must be told as a row that ends. A renewal "
+        "that was sent late looks the same."
     ),
     examples=(
-        hit("left last year", _staff(valid_to="2024-12-31"), visit(), drug(), amount=_PILLS),
-        clear("still listed", _staff(valid_to="2025-12-31"), visit(), drug()),
-        clear("renewed", _staff(valid_to="2024-12-31"), _staff(valid_from="2025-01-01"), visit(), drug()),
-        clear("never listed", _staff(), visit(), drug(ma_bac_si="999/CCHN")),
-        not_evaluable("nobody named", _staff(valid_to="2024-12-31"), visit(), drug(ma_bac_si=None)),
+        hit("đã nghỉ từ năm ngoái", "left last year", _staff(valid_to="2024-12-31"), visit(), drug(), amount=_PILLS),
+        clear("còn trong danh mục", "still listed", _staff(valid_to="2025-12-31"), visit(), drug()),
+        clear("đã gia hạn", "renewed", _staff(valid_to="2024-12-31"), _staff(valid_from="2025-01-01"), visit(), drug()),
+        clear("chưa từng có trong danh mục", "never listed", _staff(), visit(), drug(ma_bac_si="999/CCHN")),
+        not_evaluable(
+            "không ghi người thực hiện", "nobody named", _staff(valid_to="2024-12-31"), visit(), drug(ma_bac_si=None)
+        ),
     ),
 )
 def staff_entry_ended(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -157,27 +189,47 @@ def staff_entry_ended(tables: ClaimTables) -> nw.LazyFrame[Any]:
     title_en="Performed outside scope",
     reason_vi="Phẫu thuật thuộc chương ngoại khoa ({amount}) do người có phạm vi hành nghề không mổ đứng chính.",
     reason_en="An operation ({amount}) was led by somebody whose scope of practice holds no surgery.",
-    legal_basis="TT32/2023 Annex V-XIV; CV3231; TT12/2026 Đ10 k1 g",
+    legal_basis="TT32/2023 PL V-XIV; CV3231; TT12/2026 Đ10 k1 g",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
     catalogues=("staff",),
-    known_gaps=(
-        "Only operations of the surgical chapters, and only scopes written as department codes (Kxx): a scope in words "
-        "is passed over, and so are people who are not in the list (STF-01). Other work is not judged: no table says "
-        "which technique belongs to which scope."
+    known_gaps_vi=(
+        "Chỉ xét ca mổ thuộc các chương ngoại khoa, và phạm vi ghi bằng mã khoa (Kxx): phạm vi ghi bằng lời thì bỏ "
+        "qua, người không có trong danh mục cũng vậy (STF-01). Việc khác không xét: không bảng nào cho biết kỹ thuật "
+        "nào thuộc phạm vi nào."
+    ),
+    known_gaps_en=(
+        "Only operations of the surgical chapters, and only scopes written as department codes (Kxx): a scope in "
+        "words is passed over, and so are people who are not in the list (STF-01). Other work is not judged: no table "
+        "says which technique belongs to which scope."
     ),
     examples=(
         hit(
+            "bác sĩ nội khoa mổ",
             "an internist operates",
             _staff(scope="K03"),
             stay(),
             surgery("2025-03-10 10:00"),
             amount=SURGERY_PRICE * 0.8,
         ),
-        clear("a surgeon operates", _staff(scope="K19"), stay(), surgery("2025-03-10 10:00")),
-        clear("both scopes", _staff(scope="K03;K19"), stay(), surgery("2025-03-10 10:00")),
-        clear("a scope in words", _staff(scope="Nội khoa"), stay(), surgery("2025-03-10 10:00")),
-        clear("an internist assists", _staff("002/CCHN", scope="K03"), stay(), surgery("2025-03-10 10:00")),
-        not_evaluable("no order time", _staff(scope="K03"), stay(), surgery("2025-03-10 10:00", ngay_yl=None)),
+        clear("bác sĩ ngoại khoa mổ", "a surgeon operates", _staff(scope="K19"), stay(), surgery("2025-03-10 10:00")),
+        clear("có cả hai phạm vi", "both scopes", _staff(scope="K03;K19"), stay(), surgery("2025-03-10 10:00")),
+        clear(
+            "phạm vi ghi bằng lời", "a scope in words", _staff(scope="Nội khoa"), stay(), surgery("2025-03-10 10:00")
+        ),
+        clear(
+            "bác sĩ nội khoa phụ mổ",
+            "an internist assists",
+            _staff("002/CCHN", scope="K03"),
+            stay(),
+            surgery("2025-03-10 10:00"),
+        ),
+        not_evaluable(
+            "thiếu thời điểm y lệnh",
+            "no order time",
+            _staff(scope="K03"),
+            stay(),
+            surgery("2025-03-10 10:00", ngay_yl=None),
+        ),
     ),
 )
 def surgery_outside_scope(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -221,17 +273,36 @@ def surgery_outside_scope(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT32/2023; CV3231",
     needs=_NEEDS,
     catalogues=("staff",),
-    known_gaps=(
+    known_gaps_vi=(
+        "Nhận biết theo chức danh trong danh mục nhân lực; người không có chức danh, hoặc không có trong danh mục, "
+        "thì bỏ qua. Chỉ tính mã đầu tiên của y lệnh."
+    ),
+    known_gaps_en=(
         "Told by the title in the staff catalogue; people without one, or not in the list, are passed over. Only the "
         "first id of the order counts."
     ),
     examples=(
-        hit("a nurse prescribes", _staff(title="ĐD"), visit(), drug(), amount=_PILLS),
-        hit("a technician orders", _staff(title="Kỹ thuật viên"), visit(), service(), amount=TEST_PRICE * 0.8),
-        clear("a doctor prescribes", _staff(), visit(), drug(), exam()),
-        clear("a nurse carries out a procedure", _staff(title="ĐD"), visit(), service(ma_nhom=18)),
-        clear("no title", _staff(title=None), visit(), drug()),
-        not_evaluable("nobody named", _staff(title="ĐD"), visit(), drug(ma_bac_si=None, doctor=None)),
+        hit("điều dưỡng kê đơn", "a nurse prescribes", _staff(title="ĐD"), visit(), drug(), amount=_PILLS),
+        hit(
+            "kỹ thuật viên chỉ định",
+            "a technician orders",
+            _staff(title="Kỹ thuật viên"),
+            visit(),
+            service(),
+            amount=TEST_PRICE * 0.8,
+        ),
+        clear("bác sĩ kê đơn", "a doctor prescribes", _staff(), visit(), drug(), exam()),
+        clear(
+            "điều dưỡng thực hiện thủ thuật",
+            "a nurse carries out a procedure",
+            _staff(title="ĐD"),
+            visit(),
+            service(ma_nhom=18),
+        ),
+        clear("không có chức danh", "no title", _staff(title=None), visit(), drug()),
+        not_evaluable(
+            "không ghi người thực hiện", "nobody named", _staff(title="ĐD"), visit(), drug(ma_bac_si=None, doctor=None)
+        ),
     ),
 )
 def order_by_non_prescriber(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -32,7 +32,8 @@ KEY: list[str] = list(ENCOUNTER_KEY)
 LINE = [*KEY, "row_no"]
 PRICE = 5_000_000
 _FUND = PRICE * 0.8
-_BY_NAME = "Told by the name of the supply (TEN_VAT_TU): a product whose name tells no kind is passed over."
+_BY_NAME_VI = "Nhận biết theo tên vật tư (TEN_VAT_TU): sản phẩm có tên không cho biết loại thì bỏ qua."
+_BY_NAME_EN = "Told by the name of the supply (TEN_VAT_TU): a product whose name tells no kind is passed over."
 _ITEM: dict[str, Any] = {"ma_nhom": 10, "ma_dich_vu": None, "ten_dich_vu": None, "ma_hieu_sp": "SN100"}
 _MESH: dict[str, Any] = {**_ITEM, "ma_vat_tu": "N07.02.030", "ten_vat_tu": "Lưới điều trị thoát vị"}
 _LENS: dict[str, Any] = {**_ITEM, "ma_vat_tu": "N07.03.020", "ten_vat_tu": "Thủy tinh thể nhân tạo mềm"}
@@ -79,26 +80,35 @@ def _named(tables: ClaimTables, words: str, unless: str, *, accents: bool = Fals
     reason_en="An implant (quantity {observed}) is billed ({amount}) without an operation or procedure at that time.",
     legal_basis="TT04/2017 Đ3-4",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
-    known_gaps=(
-        f"{_BY_NAME} Any operation or procedure of the day before to the day after clears it, whether the implant "
+    known_gaps_vi=(
+        f"{_BY_NAME_VI} Ca mổ hoặc thủ thuật nào từ hôm trước đến hôm sau cũng đủ để không nêu, dù có liên quan đến "
+        "vật tư cấy ghép hay không. Vật tư cấy ghép nhập lúc người bệnh ra viện trông như không có ca mổ."
+    ),
+    known_gaps_en=(
+        f"{_BY_NAME_EN} Any operation or procedure of the day before to the day after clears it, whether the implant "
         "belongs to it or not. An implant booked when the patient leaves looks like one without an operation."
     ),
     examples=(
-        hit("mesh in a medical stay", stay(), _supply(_MESH), amount=_FUND),
+        hit("lưới trong đợt nội khoa", "mesh in a medical stay", stay(), _supply(_MESH), amount=_FUND),
         hit(
+            "mổ trước đó bốn ngày",
             "operation four days before",
             stay(7),
             surgery("2025-03-10 10:00"),
             _supply(_MESH, **_on("2025-03-14 09:00")),
             amount=_FUND,
         ),
-        clear("mesh with its operation", stay(), surgery("2025-03-10 10:00"), _supply(_MESH)),
+        clear("lưới cùng ca mổ", "mesh with its operation", stay(), surgery("2025-03-10 10:00"), _supply(_MESH)),
         clear(
-            "stent with an intervention", stay(), service(ma_nhom=2, ten_dich_vu="Can thiệp mạch vành"), _supply(_STENT)
+            "stent cùng can thiệp",
+            "stent with an intervention",
+            stay(),
+            service(ma_nhom=2, ten_dich_vu="Can thiệp mạch vành"),
+            _supply(_STENT),
         ),
-        clear("needle", stay(), _supply({**_ITEM, "ten_vat_tu": "Kim luồn tĩnh mạch"})),
-        clear("neck brace", stay(), _supply({**_ITEM, "ten_vat_tu": "Nẹp cổ cứng"})),
-        not_evaluable("no order time", stay(), _supply(_MESH, ngay_yl=None, ngay_th_yl=None)),
+        clear("kim tiêm", "needle", stay(), _supply({**_ITEM, "ten_vat_tu": "Kim luồn tĩnh mạch"})),
+        clear("nẹp cổ", "neck brace", stay(), _supply({**_ITEM, "ten_vat_tu": "Nẹp cổ cứng"})),
+        not_evaluable("thiếu thời điểm y lệnh", "no order time", stay(), _supply(_MESH, ngay_yl=None, ngay_th_yl=None)),
     ),
 )
 def implant_without_procedure(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -132,12 +142,17 @@ def implant_without_procedure(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The supply was used {observed} days away from the service it names.",
     legal_basis="TT04/2017 Đ4",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ xét dòng vật tư có ghi dịch vụ (MA_DICH_VU), ít cơ sở ghi; dịch vụ không có trong hồ sơ thì bỏ qua. Dịch "
+        "vụ làm nhiều lần thì lấy lần gần nhất."
+    ),
+    known_gaps_en=(
         "Only supply lines that name their service (MA_DICH_VU), which few exporters fill; a service that is not in "
         "the claim is passed over. Where the service was done more than once the nearest counts."
     ),
     examples=(
         hit(
+            "dùng hai ngày sau",
             "used two days later",
             stay(5),
             surgery("2025-03-11 10:00"),
@@ -145,14 +160,15 @@ def implant_without_procedure(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=_FUND,
         ),
         clear(
+            "dùng cùng ngày",
             "used the same day",
             stay(5),
             surgery("2025-03-11 10:00"),
             _supply(_MESH, ma_dich_vu="10.0506.0459", **_on("2025-03-11 12:00")),
         ),
-        clear("no service named", stay(5), surgery("2025-03-11 10:00"), _supply(_MESH)),
-        clear("service of another claim", stay(5), _supply(_MESH, ma_dich_vu="10.0506.0459")),
-        not_evaluable("no order time", stay(), _supply(_MESH, ngay_yl=None, ngay_th_yl=None)),
+        clear("không ghi dịch vụ", "no service named", stay(5), surgery("2025-03-11 10:00"), _supply(_MESH)),
+        clear("dịch vụ của hồ sơ khác", "service of another claim", stay(5), _supply(_MESH, ma_dich_vu="10.0506.0459")),
+        not_evaluable("thiếu thời điểm y lệnh", "no order time", stay(), _supply(_MESH, ngay_yl=None, ngay_th_yl=None)),
     ),
 )
 def supply_apart_from_service(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -193,12 +209,17 @@ def supply_apart_from_service(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed} lenses are billed, the operations or the eyes that are left allow {allowed}.",
     legal_basis="TT04/2017 Đ4; ND90 Đ86",
     needs=("encounter.ngay_vao", "service_line.ma_nhom", "service_line.so_luong"),
-    known_gaps=(
-        f"{_BY_NAME} A lens exchanged years later looks like a third one; lenses of claims that were never sent here "
-        "are not counted. Without a patient only the operations of the claim are counted."
+    known_gaps_vi=(
+        f"{_BY_NAME_VI} Thể thủy tinh thay lại sau nhiều năm trông như cái thứ ba; không tính cái của hồ sơ chưa từng "
+        "gửi đến đây. Không có mã người bệnh thì chỉ tính ca mổ trong hồ sơ."
+    ),
+    known_gaps_en=(
+        f"{_BY_NAME_EN} A lens exchanged years later looks like a third one; lenses of claims that were never sent "
+        "here are not counted. Without a patient only the operations of the claim are counted."
     ),
     examples=(
         hit(
+            "hai thể thủy tinh, một ca mổ",
             "two lenses, one operation",
             stay(1),
             surgery("2025-03-10 10:00", **_PHACO),
@@ -206,6 +227,7 @@ def supply_apart_from_service(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=_FUND,
         ),
         hit(
+            "thể thủy tinh thứ ba của một người bệnh",
             "the third lens of a patient",
             stay(1, at="2025-01-06 08:00"),
             surgery("2025-01-06 10:00", **_PHACO),
@@ -218,8 +240,15 @@ def supply_apart_from_service(tables: ClaimTables) -> nw.LazyFrame[Any]:
             _supply(_LENS),
             amount=_FUND,
         ),
-        clear("one lens, one operation", stay(1), surgery("2025-03-10 10:00", **_PHACO), _supply(_LENS)),
         clear(
+            "một thể thủy tinh, một ca mổ",
+            "one lens, one operation",
+            stay(1),
+            surgery("2025-03-10 10:00", **_PHACO),
+            _supply(_LENS),
+        ),
+        clear(
+            "mắt thứ hai",
             "the second eye",
             stay(1, at="2025-02-03 08:00"),
             surgery("2025-02-03 10:00", **_PHACO),
@@ -228,8 +257,13 @@ def supply_apart_from_service(tables: ClaimTables) -> nw.LazyFrame[Any]:
             surgery("2025-03-10 10:00", **_PHACO),
             _supply(_LENS),
         ),
-        clear("an instrument", stay(1), _supply({**_ITEM, "ten_vat_tu": "Dụng cụ đặt thể thủy tinh"}, 2)),
-        not_evaluable("no quantity", stay(1), _supply(_LENS, 2, so_luong=None, t_bhtt=100_000)),
+        clear(
+            "dụng cụ, không phải thể thủy tinh",
+            "an instrument",
+            stay(1),
+            _supply({**_ITEM, "ten_vat_tu": "Dụng cụ đặt thể thủy tinh"}, 2),
+        ),
+        not_evaluable("thiếu số lượng", "no quantity", stay(1), _supply(_LENS, 2, so_luong=None, t_bhtt=100_000)),
     ),
 )
 def lenses_beyond_eyes(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -283,21 +317,33 @@ def lenses_beyond_eyes(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{observed} coronary stents are billed for one session (looked at above {allowed}).",
     legal_basis="L-BHYT Đ29; ND90 Đ86",
     needs=("service_line.ma_nhom", "service_line.so_luong", "service_line.ngay_yl"),
-    known_gaps=(
-        f"{_BY_NAME} A session is a day of the claim. Disease of all three vessels may need more. The mean of a doctor "
-        "beside other doctors is not looked at here."
+    known_gaps_vi=(
+        f"{_BY_NAME_VI} Một lần can thiệp là một ngày của hồ sơ. Bệnh ba thân mạch có thể cần nhiều hơn. Ở đây không "
+        "so trung bình giữa các bác sĩ."
+    ),
+    known_gaps_en=(
+        f"{_BY_NAME_EN} A session is a day of the claim. Disease of all three vessels may need more. The mean of a "
+        "doctor beside other doctors is not looked at here."
     ),
     examples=(
-        hit("five stents", stay(), surgery("2025-03-10 10:00"), _supply(_STENT, 5), amount=2 * _FUND),
-        clear("three stents", stay(), surgery("2025-03-10 10:00"), _supply(_STENT, 3)),
+        hit(
+            "năm stent trong một lần",
+            "five stents",
+            stay(),
+            surgery("2025-03-10 10:00"),
+            _supply(_STENT, 5),
+            amount=2 * _FUND,
+        ),
+        clear("ba stent trong một lần", "three stents", stay(), surgery("2025-03-10 10:00"), _supply(_STENT, 3)),
         clear(
+            "hai lần can thiệp",
             "two sessions",
             stay(9),
             _supply(_STENT, 3, **_on("2025-03-10 10:00")),
             _supply(_STENT, 2, **_on("2025-03-17 10:00")),
         ),
-        clear("balloons", stay(), surgery("2025-03-10 10:00"), _supply(_BALLOON, 5)),
-        not_evaluable("no quantity", stay(), _supply(_STENT, 5, so_luong=None, t_bhtt=100_000)),
+        clear("bóng nong", "balloons", stay(), surgery("2025-03-10 10:00"), _supply(_BALLOON, 5)),
+        not_evaluable("thiếu số lượng", "no quantity", stay(), _supply(_STENT, 5, so_luong=None, t_bhtt=100_000)),
     ),
 )
 def stents_in_a_session(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -327,13 +373,19 @@ def stents_in_a_session(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT04/2017 Đ5",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
     catalogues=("supplies", "tenders"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Vật tư tái sử dụng là vật tư mà danh mục ghi như vậy; giá mua là giá trúng thầu của ngày dùng. Danh mục "
+        "không ghi được dùng mấy lần: số tiền tính cho hai lần. Lần dùng đầu của vật tư mới trông cũng như vậy khi ô "
+        "đánh dấu để trống."
+    ),
+    known_gaps_en=(
         "Reusable is what the supply catalogue marks so; the purchase price is the tender of the day. How often an "
         "item may be used is not in the catalogue: the money counts two uses. The first use of a new item looks the "
         "same where the format's mark is left blank."
     ),
     examples=(
         hit(
+            "tính đủ giá mua",
             "at the purchase price",
             listed("supplies", ma_vat_tu="N06.02.010", name="Bóng nong", reusable=1),
             listed("tenders", ma_cskcb="01001", code="N06.02.010", price=PRICE, quantity=100),
@@ -342,6 +394,7 @@ def stents_in_a_session(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=_FUND / 2,
         ),
         clear(
+            "tính nửa giá",
             "at half the price",
             listed("supplies", ma_vat_tu="N06.02.010", name="Bóng nong", reusable=1),
             listed("tenders", ma_cskcb="01001", code="N06.02.010", price=2 * PRICE, quantity=100),
@@ -349,6 +402,7 @@ def stents_in_a_session(tables: ClaimTables) -> nw.LazyFrame[Any]:
             _supply(_BALLOON),
         ),
         clear(
+            "đã đánh dấu tái sử dụng",
             "marked as reused",
             listed("supplies", ma_vat_tu="N06.02.010", name="Bóng nong", reusable=1),
             listed("tenders", ma_cskcb="01001", code="N06.02.010", price=PRICE, quantity=100),
@@ -356,6 +410,7 @@ def stents_in_a_session(tables: ClaimTables) -> nw.LazyFrame[Any]:
             _supply(_BALLOON, tai_su_dung=1),
         ),
         clear(
+            "dùng một lần",
             "used once",
             listed("supplies", ma_vat_tu="N06.02.010", name="Bóng nong", reusable=0),
             listed("tenders", ma_cskcb="01001", code="N06.02.010", price=PRICE, quantity=100),
@@ -363,6 +418,7 @@ def stents_in_a_session(tables: ClaimTables) -> nw.LazyFrame[Any]:
             _supply(_BALLOON),
         ),
         not_evaluable(
+            "thiếu thời điểm y lệnh",
             "no order time",
             listed("supplies", ma_vat_tu="N06.02.010", name="Bóng nong", reusable=1),
             listed("tenders", ma_cskcb="01001", code="N06.02.010", price=PRICE, quantity=100),
@@ -422,12 +478,17 @@ def _bought(rows: nw.LazyFrame[Any], tenders: nw.LazyFrame[Any]) -> nw.LazyFrame
     legal_basis="ND90 Đ88; TT12/2026 Đ10 k1 d",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
     catalogues=("tenders",),
-    known_gaps=(
-        "Compared with the tender the line names, as of the day of use; a line whose tender is not in the catalogue on "
-        "that day, or that names none, is passed over. Old stock used after the tender's end is not judged."
+    known_gaps_vi=(
+        "So với gói thầu ghi trên dòng, theo ngày sử dụng; gói thầu không có trong danh mục ngày đó, hoặc dòng không "
+        "ghi gói thầu, thì bỏ qua. Không xét hàng tồn dùng sau khi gói thầu hết hiệu lực."
+    ),
+    known_gaps_en=(
+        "Compared with the tender the line names, as of the day of use; a line whose tender is not in the catalogue "
+        "on that day, or that names none, is passed over. Old stock used after the tender's end is not judged."
     ),
     examples=(
         hit(
+            "cao hơn giá thầu một phần mười",
             "a tenth above the bid",
             listed("tenders", ma_cskcb="01001", code="N07.02.030", tt_thau=_TENDER, price=PRICE * 10 / 11, quantity=9),
             stay(),
@@ -435,18 +496,21 @@ def _bought(rows: nw.LazyFrame[Any], tenders: nw.LazyFrame[Any]) -> nw.LazyFrame
             amount=PRICE / 11 * 0.8,
         ),
         clear(
+            "đúng giá thầu",
             "at the bid",
             listed("tenders", ma_cskcb="01001", code="N07.02.030", tt_thau=_TENDER, price=PRICE, quantity=9),
             stay(),
             _supply(_MESH, tt_thau=_TENDER),
         ),
         clear(
+            "gói thầu khác",
             "another tender",
             listed("tenders", ma_cskcb="01001", code="N07.02.030", tt_thau="7/QĐ", price=PRICE / 2, quantity=9),
             stay(),
             _supply(_MESH, tt_thau=_TENDER),
         ),
         clear(
+            "theo giá thầu năm ngoái",
             "the bid of last year",
             listed(
                 "tenders",
@@ -461,6 +525,7 @@ def _bought(rows: nw.LazyFrame[Any], tenders: nw.LazyFrame[Any]) -> nw.LazyFrame
             _supply(_MESH, tt_thau=_TENDER),
         ),
         not_evaluable(
+            "thiếu thời điểm y lệnh",
             "no order time",
             listed("tenders", ma_cskcb="01001", code="N07.02.030", tt_thau=_TENDER, price=PRICE / 2, quantity=9),
             stay(),
@@ -497,12 +562,20 @@ def supply_above_bid(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="An implant (quantity {observed}) has no serial.",
     legal_basis="QĐ 130 MA_HIEU_SP",
     needs=("service_line.ma_nhom",),
-    known_gaps=f"{_BY_NAME} The 4210 format has no such field. No money is at risk by it alone.",
+    known_gaps_vi=f"{_BY_NAME_VI} Chuẩn 4210 không có trường này. Riêng dấu hiệu này không có số tiền.",
+    known_gaps_en=f"{_BY_NAME_EN} The 4210 format has no such field. No money is at risk by it alone.",
     examples=(
-        hit("mesh without a serial", stay(), surgery("2025-03-10 10:00"), _supply(_MESH, ma_hieu_sp=None), amount=0),
-        clear("mesh with a serial", stay(), surgery("2025-03-10 10:00"), _supply(_MESH)),
-        clear("needle", stay(), _supply({**_ITEM, "ten_vat_tu": "Kim luồn tĩnh mạch", "ma_hieu_sp": None})),
-        not_evaluable("no cost group", stay(), _supply(_MESH, ma_hieu_sp=None, ma_nhom=None)),
+        hit(
+            "lưới không có số sê-ri",
+            "mesh without a serial",
+            stay(),
+            surgery("2025-03-10 10:00"),
+            _supply(_MESH, ma_hieu_sp=None),
+            amount=0,
+        ),
+        clear("lưới có số sê-ri", "mesh with a serial", stay(), surgery("2025-03-10 10:00"), _supply(_MESH)),
+        clear("kim tiêm", "needle", stay(), _supply({**_ITEM, "ten_vat_tu": "Kim luồn tĩnh mạch", "ma_hieu_sp": None})),
+        not_evaluable("thiếu nhóm chi phí", "no cost group", stay(), _supply(_MESH, ma_hieu_sp=None, ma_nhom=None)),
     ),
 )
 def implant_without_serial(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -53,19 +53,45 @@ def _given(*days: int, month: int = 3, **fields: Any) -> tuple[Row, ...]:
     legal_basis="TT12/2026 Đ10 k1 m; ND188 Đ43",
     needs=("drug_line.ma_thuoc", "drug_line.tt_thau", "drug_line.so_dang_ky", "drug_line.so_luong"),
     catalogues=("tenders",),
-    known_gaps=(
-        "Only the thirty days before a line are counted, not the whole contract: what is named is above the tender for "
-        "certain, most that is above it is not named. Additional purchases by option and drugs that another facility "
-        "handed over raise the limit unseen; lines that say so (C…) are passed over. Supplies are not counted."
+    known_gaps_vi=(
+        "Chỉ đếm 30 ngày trước mỗi dòng, không phải cả hợp đồng: dòng bị nêu chắc chắn vượt số thầu, nhưng phần lớn "
+        "dòng vượt không được nêu. Mua thêm theo tùy chọn và thuốc nhận từ cơ sở khác nâng giới hạn mà không thấy "
+        "được; dòng ghi như vậy (C…) thì bỏ qua. Không tính vật tư."
+    ),
+    known_gaps_en=(
+        "Only the thirty days before a line are counted, not the whole contract: what is named is above the tender "
+        "for certain, most that is above it is not named. Additional purchases by option and drugs that another "
+        "facility handed over raise the limit unseen; lines that say so (C…) are passed over. Supplies are not "
+        "counted."
     ),
     examples=(
-        hit("the sixth twenty of a hundred", _bought(100), *_given(3, 5, 7, 10, 12, 14), amount=20 * PILL_PRICE * 0.8),
-        hit("half of it above", _bought(50), *_given(3, 5, 7), amount=10 * PILL_PRICE * 0.8),
-        clear("to the last tablet", _bought(100), *_given(3, 5, 7, 10, 12)),
-        clear("over two months", _bought(100), *_given(3, 5, 7, month=1), *_given(5, 7, 10)),
-        clear("another registration", _bought(100), *_given(3, 5, 7), *_given(10, 12, 14, so_dang_ky="VD-2")),
-        clear("handed over by another", _bought(100), *_given(3, 5, 7), *_given(10, 12, 14, ma_cskcb_thuoc="C.01002")),
-        not_evaluable("no tender", _bought(100), visit(), drug(so_dang_ky="VD-1", tt_thau=None)),
+        hit(
+            "lần thứ sáu, mỗi lần 20, số thầu 100",
+            "the sixth twenty of a hundred",
+            _bought(100),
+            *_given(3, 5, 7, 10, 12, 14),
+            amount=20 * PILL_PRICE * 0.8,
+        ),
+        hit("một nửa vượt số thầu", "half of it above", _bought(50), *_given(3, 5, 7), amount=10 * PILL_PRICE * 0.8),
+        clear("vừa hết viên cuối", "to the last tablet", _bought(100), *_given(3, 5, 7, 10, 12)),
+        clear("rải trong hai tháng", "over two months", _bought(100), *_given(3, 5, 7, month=1), *_given(5, 7, 10)),
+        clear(
+            "số đăng ký khác",
+            "another registration",
+            _bought(100),
+            *_given(3, 5, 7),
+            *_given(10, 12, 14, so_dang_ky="VD-2"),
+        ),
+        clear(
+            "nhận từ cơ sở khác",
+            "handed over by another",
+            _bought(100),
+            *_given(3, 5, 7),
+            *_given(10, 12, 14, ma_cskcb_thuoc="C.01002"),
+        ),
+        not_evaluable(
+            "thiếu thông tin thầu", "no tender", _bought(100), visit(), drug(so_dang_ky="VD-1", tt_thau=None)
+        ),
     ),
 )
 def above_tender_quantity(tables: ClaimTables) -> nw.LazyFrame[Any]:

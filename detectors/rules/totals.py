@@ -11,23 +11,23 @@ from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import EXAM_PRICE, TEST_PRICE, drug, exam, service, visit
 from detectors.expressions import (
     DRUGS,
-    EXAM,
     LINES,
     SERVICES,
-    SURGERY,
-    TESTS,
     encounter_hits,
     line_hits,
     line_sum,
     lines,
     money,
 )
+from detectors.facts import facts
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
 
-TOLERANCE = 1.0
-FORMULA_GAP = "Claims of the 4210 format are not judged: its ratio is defined otherwise and exporters differ."
+COVERED, FUND, SERVICE_AMOUNT = facts("TOT-01"), facts("TOT-02"), facts("TOT-03")
+DRUG_AMOUNT, BENEFIT, QUANTITY = facts("TOT-04"), facts("TOT-05"), facts("TOT-08")
+FORMULA_GAP_VI = "Không xét hồ sơ theo chuẩn 4210: tỷ lệ ở đó định nghĩa khác và mỗi phần mềm xuất một kiểu."
+FORMULA_GAP_EN = "Claims of the 4210 format are not judged: its ratio is defined otherwise and exporters differ."
 
 
 @rule(
@@ -41,21 +41,27 @@ FORMULA_GAP = "Claims of the 4210 format are not judged: its ratio is defined ot
     reason_en="T_TONGCHI_BH says {observed} VND, the lines add up to {allowed} VND.",
     legal_basis="TT12/2026 Đ9 k2 c, Đ10 k1 k",
     needs=("encounter.t_tongchi_bh", "drug_line.thanh_tien_bh", "service_line.thanh_tien_bh"),
-    parameters={"tol_vnd": TOLERANCE},
-    known_gaps=(
-        f"{FORMULA_GAP} An encounter without any line is passed over: its detail tables were not sent. "
-        "The money is the excess at the encounter's own fund share."
+    known_gaps_vi=(
+        f"{FORMULA_GAP_VI} Đợt không có dòng nào thì bỏ qua: bảng chi tiết chưa gửi. Số tiền là phần vượt, theo tỷ lệ "
+        "quỹ chi của chính đợt đó."
+    ),
+    known_gaps_en=(
+        f"{FORMULA_GAP_EN} An encounter without any line is passed over: its detail tables were not sent. The money is "
+        "the excess at the encounter's own fund share."
     ),
     examples=(
         hit(
+            "tổng ghi cao hơn các dòng 10.000 đồng",
             "header 10,000 above the lines",
             visit(t_tongchi_bh=EXAM_PRICE + 10_000, t_bhtt=EXAM_PRICE + 10_000),
             exam(muc_huong=100),
             amount=10_000,
         ),
-        clear("header equals the lines", visit(), exam(), drug()),
-        clear("half a dong of rounding", visit(t_tongchi_bh=EXAM_PRICE + 0.5), exam()),
-        not_evaluable("a line without amount", visit(t_tongchi_bh=1), exam(thanh_tien_bh=None)),
+        clear("tổng ghi bằng tổng các dòng", "header equals the lines", visit(), exam(), drug()),
+        clear("lệch nửa đồng do làm tròn", "half a dong of rounding", visit(t_tongchi_bh=EXAM_PRICE + 0.5), exam()),
+        not_evaluable(
+            "có dòng thiếu thành tiền", "a line without amount", visit(t_tongchi_bh=1), exam(thanh_tien_bh=None)
+        ),
     ),
 )
 def header_covered_total(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -63,7 +69,7 @@ def header_covered_total(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = (
         tables.encounter.filter(nw.col("standard") == "130")
         .join(line_sum(tables, "thanh_tien_bh"), on=list(ENCOUNTER_KEY), how="inner")
-        .filter((money("t_tongchi_bh") - nw.col("total")).abs() > TOLERANCE)
+        .filter((money("t_tongchi_bh") - nw.col("total")).abs() > COVERED.tol_vnd)
     )
     fund_share = nw.when(money("t_tongchi_bh") > 0).then(money("t_bhtt") / money("t_tongchi_bh")).otherwise(nw.lit(0.0))
     excess = (money("t_tongchi_bh") - nw.col("total")) * fund_share
@@ -81,13 +87,26 @@ def header_covered_total(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="T_BHTT says {observed} VND, the lines add up to {allowed} VND.",
     legal_basis="TT12/2026 Đ9 k2 c, Đ10 k1 k",
     needs=("encounter.t_bhtt", "encounter.t_nguonkhac", "drug_line.t_bhtt", "service_line.t_bhtt"),
-    parameters={"tol_vnd": TOLERANCE},
-    known_gaps="Encounters with other sources are passed over: there the printed identity may differ from the lines.",
+    known_gaps_vi="Bỏ qua đợt có nguồn khác: khi đó đẳng thức in trong chuẩn có thể khác các dòng.",
+    known_gaps_en=(
+        "Encounters with other sources are passed over: there the printed identity may differ from the lines."
+    ),
     examples=(
-        hit("header 10,000 above the lines", visit(t_bhtt=EXAM_PRICE), exam(), amount=EXAM_PRICE * 0.2),
-        clear("header equals the lines", visit(), exam(), drug()),
-        clear("another source shares the bill", visit(t_bhtt=EXAM_PRICE, t_nguonkhac=10_000), exam()),
-        not_evaluable("no header amount", visit(t_bhtt=None), exam()),
+        hit(
+            "tổng ghi cao hơn các dòng 10.000 đồng",
+            "header 10,000 above the lines",
+            visit(t_bhtt=EXAM_PRICE),
+            exam(),
+            amount=EXAM_PRICE * 0.2,
+        ),
+        clear("tổng ghi bằng tổng các dòng", "header equals the lines", visit(), exam(), drug()),
+        clear(
+            "nguồn khác cùng chi trả",
+            "another source shares the bill",
+            visit(t_bhtt=EXAM_PRICE, t_nguonkhac=10_000),
+            exam(),
+        ),
+        not_evaluable("thiếu số tổng ở XML1", "no header amount", visit(t_bhtt=None), exam()),
     ),
 )
 def header_fund_amount(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -95,7 +114,7 @@ def header_fund_amount(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = (
         tables.encounter.filter(money("t_nguonkhac") == 0)
         .join(line_sum(tables, "t_bhtt"), on=list(ENCOUNTER_KEY), how="inner")
-        .filter((money("t_bhtt") - nw.col("total")).abs() > TOLERANCE)
+        .filter((money("t_bhtt") - nw.col("total")).abs() > FUND.tol_vnd)
     )
     return encounter_hits(
         found, amount=money("t_bhtt") - nw.col("total"), observed=money("t_bhtt"), allowed=nw.col("total")
@@ -119,18 +138,24 @@ def header_fund_amount(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "service_line.tyle_tt_bh",
         "service_line.thanh_tien_bh",
     ),
-    parameters={"tol_vnd": TOLERANCE},
-    known_gaps=f"{FORMULA_GAP} Lines with a ceiling (T_TRANTT) are passed over.",
+    known_gaps_vi=f"{FORMULA_GAP_VI} Bỏ qua dòng có trần thanh toán (T_TRANTT).",
+    known_gaps_en=f"{FORMULA_GAP_EN} Lines with a ceiling (T_TRANTT) are passed over.",
     examples=(
         hit(
+            "thành tiền gấp đôi công thức",
             "amount twice the formula",
             visit(),
             service(thanh_tien_bh=2 * TEST_PRICE),
             amount=TEST_PRICE * 0.8,
         ),
-        clear("second examination at 30%", visit(), exam(ratio=30)),
-        clear("ceiling on a supply", visit(), service(ma_nhom=10, t_trantt=50_000, thanh_tien_bh=50_000)),
-        not_evaluable("no ratio", visit(), service(tyle_tt_dv=None)),
+        clear("lần khám thứ hai tính 30%", "second examination at 30%", visit(), exam(ratio=30)),
+        clear(
+            "vật tư có trần thanh toán",
+            "ceiling on a supply",
+            visit(),
+            service(ma_nhom=10, t_trantt=50_000, thanh_tien_bh=50_000),
+        ),
+        not_evaluable("thiếu tỷ lệ thanh toán", "no ratio", visit(), service(tyle_tt_dv=None)),
     ),
 )
 def service_amount_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -143,7 +168,7 @@ def service_amount_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .filter(
             nw.col("standard") == "130",
             money("t_trantt").fill_null(0.0) == 0,
-            (money("thanh_tien_bh") - nw.col("expected")).abs() > TOLERANCE,
+            (money("thanh_tien_bh") - nw.col("expected")).abs() > SERVICE_AMOUNT.tol_vnd,
         )
     )
     return _formula_hits(found)
@@ -160,12 +185,18 @@ def service_amount_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="THANH_TIEN_BH says {observed} VND, quantity, price and ratio give {allowed} VND.",
     legal_basis="TT12/2026 Đ10 k1 k",
     needs=("drug_line.so_luong", "drug_line.don_gia", "drug_line.tyle_tt_bh", "drug_line.thanh_tien_bh"),
-    parameters={"tol_vnd": TOLERANCE},
-    known_gaps=FORMULA_GAP,
+    known_gaps_vi=FORMULA_GAP_VI,
+    known_gaps_en=FORMULA_GAP_EN,
     examples=(
-        hit("amount twice the formula", visit(), drug(quantity=20, thanh_tien_bh=40_000), amount=20_000 * 0.8),
-        clear("drug paid at half", visit(), drug(tyle_tt_bh=50)),
-        not_evaluable("no quantity", visit(), drug(so_luong=None)),
+        hit(
+            "thành tiền gấp đôi công thức",
+            "amount twice the formula",
+            visit(),
+            drug(quantity=20, thanh_tien_bh=40_000),
+            amount=20_000 * 0.8,
+        ),
+        clear("thuốc thanh toán một nửa", "drug paid at half", visit(), drug(tyle_tt_bh=50)),
+        not_evaluable("thiếu số lượng", "no quantity", visit(), drug(so_luong=None)),
     ),
 )
 def drug_amount_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -173,7 +204,7 @@ def drug_amount_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = (
         lines(tables, DRUGS, "so_luong", "don_gia", "tyle_tt_bh", "thanh_tien_bh", "muc_huong", "t_bhtt", "standard")
         .with_columns(expected=money("so_luong") * money("don_gia") * money("tyle_tt_bh") / 100)
-        .filter(nw.col("standard") == "130", (money("thanh_tien_bh") - nw.col("expected")).abs() > TOLERANCE)
+        .filter(nw.col("standard") == "130", (money("thanh_tien_bh") - nw.col("expected")).abs() > DRUG_AMOUNT.tol_vnd)
     )
     return _formula_hits(found)
 
@@ -189,12 +220,18 @@ def drug_amount_formula(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The fund pays {observed} VND, the line's benefit gives {allowed} VND.",
     legal_basis="L-BHYT Đ22; TT12/2026 Đ10 k1 b",
     needs=tuple(f"{table}.{field}" for table in LINES for field in ("thanh_tien_bh", "muc_huong", "t_bhtt")),
-    parameters={"tol_vnd": TOLERANCE},
-    known_gaps="A fund amount below the formula is not raised: other sources may have paid.",
+    known_gaps_vi="Tiền quỹ thấp hơn công thức thì không nêu: nguồn khác có thể đã trả.",
+    known_gaps_en="A fund amount below the formula is not raised: other sources may have paid.",
     examples=(
-        hit("the whole price paid at 80%", visit(), service(t_bhtt=TEST_PRICE), amount=TEST_PRICE * 0.2),
-        clear("formula holds", visit(), service(), drug()),
-        not_evaluable("no benefit", visit(), drug(muc_huong=None)),
+        hit(
+            "hưởng 80%, quỹ trả đủ giá",
+            "the whole price paid at 80%",
+            visit(),
+            service(t_bhtt=TEST_PRICE),
+            amount=TEST_PRICE * 0.2,
+        ),
+        clear("đúng công thức", "formula holds", visit(), service(), drug()),
+        not_evaluable("thiếu mức hưởng", "no benefit", visit(), drug(muc_huong=None)),
     ),
 )
 def fund_above_benefit(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -202,7 +239,7 @@ def fund_above_benefit(tables: ClaimTables) -> nw.LazyFrame[Any]:
     found = (
         lines(tables, LINES, "thanh_tien_bh", "muc_huong", "t_bhtt")
         .with_columns(due=money("thanh_tien_bh") * money("muc_huong") / 100)
-        .filter(money("t_bhtt") > nw.col("due") + TOLERANCE)
+        .filter(money("t_bhtt") > nw.col("due") + BENEFIT.tol_vnd)
     )
     return line_hits(found, amount=money("t_bhtt") - nw.col("due"), observed=money("t_bhtt"), allowed=nw.col("due"))
 
@@ -218,19 +255,27 @@ def fund_above_benefit(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="A line is paid with the quantity {observed}.",
     legal_basis="TT12/2026 Đ10 k1 k",
     needs=("drug_line.so_luong", "service_line.so_luong"),
-    parameters={"whole_groups": (*TESTS, SURGERY, EXAM)},
-    known_gaps="Fractions are judged only for tests, imaging, surgery and examinations; drugs and beds may be halves.",
+    known_gaps_vi="Số lẻ chỉ xét ở xét nghiệm, chẩn đoán hình ảnh, phẫu thuật và khám; thuốc và giường có thể là nửa.",
+    known_gaps_en=(
+        "Fractions are judged only for tests, imaging, surgery and examinations; drugs and beds may be halves."
+    ),
     examples=(
-        hit("half a blood test", visit(), service(quantity=0.5), amount=TEST_PRICE * 0.4),
-        hit("nothing given, fund pays", visit(), drug(so_luong=0, t_bhtt=5_000), amount=5_000),
-        clear("half a bed day", visit(), service(ma_nhom=15, quantity=0.5)),
-        clear("two tests", visit(), service(quantity=2)),
-        not_evaluable("no quantity", visit(), drug(so_luong=None)),
+        hit("nửa xét nghiệm máu", "half a blood test", visit(), service(quantity=0.5), amount=TEST_PRICE * 0.4),
+        hit(
+            "số lượng bằng 0, quỹ vẫn trả",
+            "nothing given, fund pays",
+            visit(),
+            drug(so_luong=0, t_bhtt=5_000),
+            amount=5_000,
+        ),
+        clear("nửa ngày giường", "half a bed day", visit(), service(ma_nhom=15, quantity=0.5)),
+        clear("hai xét nghiệm", "two tests", visit(), service(quantity=2)),
+        not_evaluable("thiếu số lượng", "no quantity", visit(), drug(so_luong=None)),
     ),
 )
 def odd_quantity(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid lines with a quantity of zero or less, or with a part of something that only comes whole."""
-    whole = nw.col("ma_nhom").is_in([*TESTS, SURGERY, EXAM]) & (nw.col("line_table") == "service_line")
+    whole = nw.col("ma_nhom").is_in(QUANTITY.whole_groups) & (nw.col("line_table") == "service_line")
     quantity = money("so_luong")
     found = lines(tables, LINES, "ma_nhom", "so_luong", "t_bhtt").filter(
         money("t_bhtt") > 0, (quantity <= 0) | (whole & (quantity != quantity.floor()))

@@ -40,7 +40,8 @@ SENT_HOME, TRANSFERRED = 1, (2, 5)
 APPOINTMENTS = 3  # of the list that one encounter may give
 DAY_MIN = 24 * 60
 PRESENCE = ("encounter.patient_id", "encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra")
-RELAPSE = "A true relapse looks the same."
+RELAPSE_VI = "Tái phát thật sự trông cũng như vậy."
+RELAPSE_EN = "A true relapse looks the same."
 RIDE_PRICE = 400_000
 _FUND = RIDE_PRICE * 0.8
 _RIDE: dict[str, Any] = {"ma_nhom": TRANSPORT, "price": RIDE_PRICE, "ten_dich_vu": "Vận chuyển người bệnh"}
@@ -89,22 +90,34 @@ def _appointed(within: int) -> nw.Expr:
     reason_en="{amount} of transport in a claim without a transfer, or to another place than its code says.",
     legal_basis="L-BHYT Đ21; QĐ 130 VC.XXXXX",
     needs=("encounter.ma_loai_rv", "service_line.ma_nhom"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Người bệnh tự xin chuyển (loại ra viện 5) thì quỹ không trả vận chuyển. Đưa sang cơ sở khác chỉ để làm một "
+        "kỹ thuật rồi quay về trông như không có chuyển cơ sở."
+    ),
+    known_gaps_en=(
         "A transfer at the patient's own request (discharge type 5) is not one the fund carries. A ride to another "
         "facility for a single examination and back looks like none."
     ),
     examples=(
-        hit("a ride home", stay(), service(**_RIDE, ma_dich_vu="VC.01002"), amount=_FUND),
+        hit("chở về nhà", "a ride home", stay(), service(**_RIDE, ma_dich_vu="VC.01002"), amount=_FUND),
         hit(
+            "đến nơi khác với nơi mã ghi",
             "to another place than the code says",
             stay(ma_loai_rv=2, ma_noi_den="01003"),
             service(**_RIDE, ma_dich_vu="VC.01002"),
             amount=_FUND,
         ),
-        hit("nowhere", stay(ma_loai_rv=2), service(**_RIDE, ma_dich_vu="VC.01002"), amount=_FUND),
-        clear("transferred", stay(ma_loai_rv=2, ma_noi_den="01002"), service(**_RIDE, ma_dich_vu="VC.01002")),
-        clear("no ride", stay(), bed(3)),
-        not_evaluable("no discharge type", stay(ma_loai_rv=None), service(**_RIDE, ma_dich_vu="VC.01002")),
+        hit("không ghi nơi đến", "nowhere", stay(ma_loai_rv=2), service(**_RIDE, ma_dich_vu="VC.01002"), amount=_FUND),
+        clear(
+            "có chuyển viện",
+            "transferred",
+            stay(ma_loai_rv=2, ma_noi_den="01002"),
+            service(**_RIDE, ma_dich_vu="VC.01002"),
+        ),
+        clear("không có vận chuyển", "no ride", stay(), bed(3)),
+        not_evaluable(
+            "thiếu loại ra viện", "no discharge type", stay(ma_loai_rv=None), service(**_RIDE, ma_dich_vu="VC.01002")
+        ),
     ),
 )
 def transport_without_transfer(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -128,12 +141,20 @@ def transport_without_transfer(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="{amount} of transport for a patient who left cured or better, for home.",
     legal_basis="L-BHYT Đ21",
     needs=("encounter.ma_loai_rv", "encounter.ket_qua_dtri", "service_line.ma_nhom"),
-    known_gaps="A transfer written down as an ordinary discharge by mistake looks the same.",
+    known_gaps_vi="Chuyển viện ghi nhầm thành ra viện thường trông cũng như vậy.",
+    known_gaps_en="A transfer written down as an ordinary discharge by mistake looks the same.",
     examples=(
-        hit("better, and home", stay(), service(**_RIDE, ma_dich_vu="VC.01002"), amount=_FUND),
-        clear("worse, and home", stay(ket_qua_dtri=4), service(**_RIDE, ma_dich_vu="VC.01002")),
-        clear("transferred", stay(ma_loai_rv=2, ma_noi_den="01002"), service(**_RIDE, ma_dich_vu="VC.01002")),
-        not_evaluable("no outcome", stay(ket_qua_dtri=None), service(**_RIDE, ma_dich_vu="VC.01002")),
+        hit("đỡ, ra viện về nhà", "better, and home", stay(), service(**_RIDE, ma_dich_vu="VC.01002"), amount=_FUND),
+        clear("nặng hơn, về nhà", "worse, and home", stay(ket_qua_dtri=4), service(**_RIDE, ma_dich_vu="VC.01002")),
+        clear(
+            "có chuyển viện",
+            "transferred",
+            stay(ma_loai_rv=2, ma_noi_den="01002"),
+            service(**_RIDE, ma_dich_vu="VC.01002"),
+        ),
+        not_evaluable(
+            "thiếu kết quả điều trị", "no outcome", stay(ket_qua_dtri=None), service(**_RIDE, ma_dich_vu="VC.01002")
+        ),
     ),
 )
 def transport_for_the_well(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -154,12 +175,17 @@ def transport_for_the_well(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="The facility took back after {observed} days a patient it had sent on ({allowed} days looked at).",
     legal_basis="TT01/2025; TT12/2026 Đ10 k1 h",
     needs=(*PRESENCE, "encounter.ma_benh_chinh", "encounter.ma_loai_rv"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Không xét hai cơ sở làm vậy bao nhiêu lần: chuyển người bệnh về để điều trị tiếp là đúng mục đích chuyển "
+        "tuyến. Đợt ở giữa chỉ thấy khi hồ sơ của nó có tại đây."
+    ),
+    known_gaps_en=(
         "How often the two facilities do this is not looked at here: a patient sent back to be treated to the end is "
         "how transfer is meant. The stay between is seen only where its claim is here."
     ),
     examples=(
         hit(
+            "chuyển đi, ba ngày sau quay về",
             "sent on, and back after three days",
             stay(3, ma_loai_rv=2),
             stay(2, at="2025-03-14 08:00", **_THERE),
@@ -167,15 +193,22 @@ def transport_for_the_well(tables: ClaimTables) -> nw.LazyFrame[Any]:
             bed(4),
             amount=4 * BED_PRICE * 0.8,
         ),
-        clear("never came back", stay(3, ma_loai_rv=2), stay(2, at="2025-03-14 08:00", **_THERE)),
+        clear("không quay về", "never came back", stay(3, ma_loai_rv=2), stay(2, at="2025-03-14 08:00", **_THERE)),
         clear(
+            "quay về vì bệnh khác",
             "back for another disease",
             stay(3, ma_loai_rv=2),
             stay(2, at="2025-03-14 08:00", **_THERE),
             stay(4, at="2025-03-16 18:00", ma_benh_chinh="S52.5"),
         ),
-        clear("nobody treated between", stay(3, ma_loai_rv=2), stay(4, at="2025-03-16 18:00"), bed(4)),
-        not_evaluable("no diagnosis", stay(ma_benh_chinh=None)),
+        clear(
+            "không nơi nào điều trị ở giữa",
+            "nobody treated between",
+            stay(3, ma_loai_rv=2),
+            stay(4, at="2025-03-16 18:00"),
+            bed(4),
+        ),
+        not_evaluable("thiếu chẩn đoán", "no diagnosis", stay(ma_benh_chinh=None)),
     ),
 )
 def there_and_back(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -215,18 +248,39 @@ def there_and_back(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Admitted again after {observed} days for the same disease, without appointment ({allowed} days).",
     legal_basis="TT12/2026 Đ10 k1 h",
     needs=(*PRESENCE, "encounter.ma_benh_chinh"),
-    known_gaps=(
-        f"{RELAPSE} Planned cycles, transfers and appointments (NGAY_TAI_KHAM, the first three) are passed over; a "
+    known_gaps_vi=(
+        f"{RELAPSE_VI} Bỏ qua đợt có chu kỳ, chuyển viện và lịch hẹn (NGAY_TAI_KHAM, ba ngày đầu); kế hoạch không ghi "
+        "thành lịch hẹn thì không biết."
+    ),
+    known_gaps_en=(
+        f"{RELAPSE_EN} Planned cycles, transfers and appointments (NGAY_TAI_KHAM, the first three) are passed over; a "
         "plan that was not written as an appointment is not known."
     ),
     examples=(
-        hit("again after ten days", stay(2), stay(3, at="2025-03-22 08:00"), bed(3), amount=3 * BED_PRICE * 0.8),
-        clear("another disease", stay(2), stay(3, at="2025-03-22 08:00", ma_benh_chinh="S52.5")),
-        clear("after three weeks", stay(2), stay(3, at="2025-04-05 08:00")),
-        clear("by appointment", stay(2, ngay_tai_kham="20250322"), stay(3, at="2025-03-22 08:00")),
-        clear("transferred first", stay(2, ma_loai_rv=2), stay(3, at="2025-03-13 08:00", ma_cskcb="01002")),
-        clear("chemotherapy", stay(2, ma_benh_chinh="C34.9"), stay(2, at="2025-03-22 08:00", ma_benh_chinh="C34.9")),
-        not_evaluable("no diagnosis", stay(ma_benh_chinh=None)),
+        hit(
+            "nhập lại sau mười ngày",
+            "again after ten days",
+            stay(2),
+            stay(3, at="2025-03-22 08:00"),
+            bed(3),
+            amount=3 * BED_PRICE * 0.8,
+        ),
+        clear("bệnh khác", "another disease", stay(2), stay(3, at="2025-03-22 08:00", ma_benh_chinh="S52.5")),
+        clear("sau ba tuần", "after three weeks", stay(2), stay(3, at="2025-04-05 08:00")),
+        clear("theo lịch hẹn", "by appointment", stay(2, ngay_tai_kham="20250322"), stay(3, at="2025-03-22 08:00")),
+        clear(
+            "trước đó đã chuyển viện",
+            "transferred first",
+            stay(2, ma_loai_rv=2),
+            stay(3, at="2025-03-13 08:00", ma_cskcb="01002"),
+        ),
+        clear(
+            "hóa trị",
+            "chemotherapy",
+            stay(2, ma_benh_chinh="C34.9"),
+            stay(2, at="2025-03-22 08:00", ma_benh_chinh="C34.9"),
+        ),
+        not_evaluable("thiếu chẩn đoán", "no diagnosis", stay(ma_benh_chinh=None)),
     ),
 )
 def early_readmission(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -258,17 +312,38 @@ def early_readmission(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Back after {observed} days for the same disease without an appointment (limit {allowed} days).",
     legal_basis="TT12/2026 Đ10 k1 h",
     needs=(*PRESENCE, "encounter.ma_benh_chinh", "service_line.ma_nhom"),
-    known_gaps=(
-        f"{RELAPSE} Only consultations (care type 01). An appointment told by word of mouth is not known. The money is "
-        "the examination fee of the second visit."
+    known_gaps_vi=(
+        f"{RELAPSE_VI} Chỉ xét khám ngoại trú (mã loại KCB 01). Lời hẹn miệng thì không biết. Số tiền là công khám của "
+        "lượt sau."
+    ),
+    known_gaps_en=(
+        f"{RELAPSE_EN} Only consultations (care type 01). An appointment told by word of mouth is not known. The money "
+        "is the examination fee of the second visit."
     ),
     examples=(
-        hit("back after two days", visit(), exam(), visit("2025-03-12 08:00"), exam(), amount=EXAM_PRICE * 0.8),
-        clear("by appointment", visit(ngay_tai_kham="20250312"), exam(), visit("2025-03-12 08:00"), exam()),
-        clear("back after ten days", visit(), exam(), visit("2025-03-20 08:00"), exam()),
-        clear("another disease", visit(), exam(), visit("2025-03-12 08:00", ma_benh_chinh="H10.1"), exam()),
-        clear("another facility", visit(), exam(), visit("2025-03-12 08:00", ma_cskcb="01002"), exam()),
-        not_evaluable("no diagnosis", visit(ma_benh_chinh=None), exam()),
+        hit(
+            "quay lại sau hai ngày",
+            "back after two days",
+            visit(),
+            exam(),
+            visit("2025-03-12 08:00"),
+            exam(),
+            amount=EXAM_PRICE * 0.8,
+        ),
+        clear(
+            "theo lịch hẹn",
+            "by appointment",
+            visit(ngay_tai_kham="20250312"),
+            exam(),
+            visit("2025-03-12 08:00"),
+            exam(),
+        ),
+        clear("quay lại sau mười ngày", "back after ten days", visit(), exam(), visit("2025-03-20 08:00"), exam()),
+        clear(
+            "bệnh khác", "another disease", visit(), exam(), visit("2025-03-12 08:00", ma_benh_chinh="H10.1"), exam()
+        ),
+        clear("cơ sở khác", "another facility", visit(), exam(), visit("2025-03-12 08:00", ma_cskcb="01002"), exam()),
+        not_evaluable("thiếu chẩn đoán", "no diagnosis", visit(ma_benh_chinh=None), exam()),
     ),
 )
 def back_within_days(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -305,13 +380,18 @@ def back_within_days(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="An ingredient that was taken home {observed} hours before is dispensed again (limit {allowed}).",
     legal_basis="TT12/2026 Đ10 k1 h",
     needs=(*PRESENCE, "drug_line.ma_thuoc", "drug_line.ngay_yl", "drug_line.duong_dung"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Thuốc mang về là thuốc uống kê trong ngày ra viện: liều buổi sáng trông cũng như vậy, nên người bệnh chỉ "
+        "nhận đơn khi về và hôm sau mới lĩnh thuốc cũng bị nêu. Bỏ qua đợt có chu kỳ."
+    ),
+    known_gaps_en=(
         "Taken home are the oral drugs ordered on the day of leaving: the morning's dose looks the same, so that a "
         "patient who left with a prescription only, and fetches the drugs the next day, is raised. Planned cycles are "
         "passed over."
     ),
     examples=(
         hit(
+            "sáng hôm sau lĩnh đúng thuốc đó",
             "the same tablets the next morning",
             stay(2),
             drug(ngay_yl="2025-03-12 15:00", ngay_th_yl="2025-03-12 15:00"),
@@ -321,6 +401,7 @@ def back_within_days(tables: ClaimTables) -> nw.LazyFrame[Any]:
             amount=20 * PILL_PRICE * 0.8,
         ),
         clear(
+            "thuốc viên khác",
             "other tablets",
             stay(2),
             drug(ngay_yl="2025-03-12 15:00", ngay_th_yl="2025-03-12 15:00"),
@@ -328,14 +409,15 @@ def back_within_days(tables: ClaimTables) -> nw.LazyFrame[Any]:
             drug(ma_thuoc="40.30", ten_thuoc="Thuốc B"),
         ),
         clear(
+            "một tuần sau",
             "a week later",
             stay(2),
             drug(ngay_yl="2025-03-12 15:00", ngay_th_yl="2025-03-12 15:00"),
             visit("2025-03-19 08:00"),
             drug(),
         ),
-        clear("given early in the stay", stay(4), drug(), visit("2025-03-15 08:00"), drug()),
-        not_evaluable("no code of the drug", visit(), drug(ma_thuoc=None)),
+        clear("đã cấp từ đầu đợt", "given early in the stay", stay(4), drug(), visit("2025-03-15 08:00"), drug()),
+        not_evaluable("thiếu mã thuốc", "no code of the drug", visit(), drug(ma_thuoc=None)),
     ),
 )
 def drugs_after_discharge(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -382,12 +464,17 @@ def drugs_after_discharge(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reason_en="Admitted {observed} hours after leaving another facility, same disease, no transfer (limit {allowed}).",
     legal_basis="TT12/2026 Đ10 k1 h",
     needs=(*PRESENCE, "encounter.ma_benh_chinh", "encounter.ma_loai_rv"),
-    known_gaps=(
-        f"{RELAPSE} So does a patient who goes to another hospital on his own. How many patients go between the two "
+    known_gaps_vi=(
+        f"{RELAPSE_VI} Người bệnh tự sang bệnh viện khác cũng vậy. Ở đây không xét có bao nhiêu người đi lại giữa hai "
+        "cơ sở. Bỏ qua đợt có ghi nơi chuyển đến."
+    ),
+    known_gaps_en=(
+        f"{RELAPSE_EN} So does a patient who goes to another hospital on his own. How many patients go between the two "
         "facilities is not looked at here. Stays that name where the patient came from are passed over."
     ),
     examples=(
         hit(
+            "buổi tối nhập viện nơi khác",
             "admitted elsewhere in the evening",
             stay(3),
             bed(3),
@@ -395,11 +482,13 @@ def drugs_after_discharge(tables: ClaimTables) -> nw.LazyFrame[Any]:
             bed(4),
             amount=4 * BED_PRICE * 0.8,
         ),
-        clear("transferred", stay(3, ma_loai_rv=2), stay(4, at="2025-03-13 20:00", **_THERE)),
-        clear("with a letter", stay(3), stay(4, at="2025-03-13 20:00", ma_noi_di="01001", **_THERE)),
-        clear("another disease", stay(3), stay(4, at="2025-03-13 20:00", ma_benh_chinh="S52.5", **_THERE)),
-        clear("three days later", stay(3), stay(4, at="2025-03-16 20:00", **_THERE)),
-        not_evaluable("no diagnosis", stay(ma_benh_chinh=None)),
+        clear("có chuyển viện", "transferred", stay(3, ma_loai_rv=2), stay(4, at="2025-03-13 20:00", **_THERE)),
+        clear(
+            "có giấy chuyển viện", "with a letter", stay(3), stay(4, at="2025-03-13 20:00", ma_noi_di="01001", **_THERE)
+        ),
+        clear("bệnh khác", "another disease", stay(3), stay(4, at="2025-03-13 20:00", ma_benh_chinh="S52.5", **_THERE)),
+        clear("ba ngày sau", "three days later", stay(3), stay(4, at="2025-03-16 20:00", **_THERE)),
+        not_evaluable("thiếu chẩn đoán", "no diagnosis", stay(ma_benh_chinh=None)),
     ),
 )
 def chained_stays(tables: ClaimTables) -> nw.LazyFrame[Any]:

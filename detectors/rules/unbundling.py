@@ -41,10 +41,16 @@ LINE = [*KEY, "line_table", "row_no"]
 PARTS_4 = "TT35/2016 Đ4 k4 a"
 FUND = TEST_PRICE * 0.8  # what the fund pays for a service of the examples
 
-BY_NAME = (
+BY_NAME_VI = (
+    "Nhận biết theo tên, cho đến khi mã được kiểm tra; dịch vụ không có tên thì bỏ qua. Thế nào là một lần làm chỉ "
+    "xét theo thời gian: lần thứ hai trong khoảng đó, hoặc tổn thương thứ hai, trông cũng như vậy, bên kia của cơ thể "
+    "khi không có mã vị trí cũng thế. Dòng không ghi giờ so theo ngày. Có bao nhiêu dịch vụ chính thì nêu nhiều nhất "
+    "bấy nhiêu dịch vụ thành phần."
+)
+BY_NAME_EN = (
     "Told by names, until codes are checked; a service without a name is passed over. What one session is, is told by "
-    "the time alone: a second session within it, or a second lesion, looks the same, and so does another side where no "
-    "body site is coded. Lines without a clock are compared by day. As many parts are named as wholes were done."
+    "the time alone: a second session within it, or a second lesion, looks the same, and so does another side where "
+    "no body site is coded. Lines without a clock are compared by day. As many parts are named as wholes were done."
 )
 
 
@@ -62,7 +68,8 @@ class Pair:
     other: str | None = None  # a name that looks like the part beside this whole, and is lawful
     surgery: bool = False  # the whole is an operation: cost group 8
     cheaper: bool = False  # only the lower of the two amounts is at stake
-    gap: str = ""
+    gap_vi: str = ""
+    gap_en: str = ""
 
 
 PAIRS_TOLD: tuple[Pair, ...] = (
@@ -92,7 +99,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         law=f"{PARTS_4}; CV266 KT01_4 (S.005.434)",
         whole="Vi khuẩn nuôi cấy và định danh phương pháp thông thường",
         part="Vi khuẩn nhuộm soi",
-        gap="Two specimens taken together look like one.",
+        gap_vi="Hai bệnh phẩm lấy cùng lúc trông như một.",
+        gap_en="Two specimens taken together look like one.",
     ),
     Pair(
         id="UNB-KT01_6",
@@ -139,7 +147,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         whole="Cắt gan phân thùy trước",
         part="Cắt túi mật",
         surgery=True,
-        gap="Names written without accents are passed over. A gallbladder with a disease of its own looks the same.",
+        gap_vi="Bỏ qua tên viết không dấu. Túi mật có bệnh riêng trông cũng như vậy.",
+        gap_en="Names written without accents are passed over. A gallbladder with a disease of its own looks the same.",
     ),
     Pair(
         id="UNB-KT01_11",
@@ -168,7 +177,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         whole="Phẫu thuật thay đĩa đệm nhân tạo cột sống cổ",
         part="Lấy đĩa đệm đường trước",
         surgery=True,
-        gap="Discs of two levels are not told apart.",
+        gap_vi="Không phân biệt đĩa đệm của hai tầng.",
+        gap_en="Discs of two levels are not told apart.",
     ),
     Pair(
         id="UNB-KT01_14",
@@ -196,7 +206,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         whole="Nội soi can thiệp cầm máu dạ dày",
         part="Nội soi thực quản - dạ dày - tá tràng ống mềm",
         other="Nội soi thực quản - dạ dày - tá tràng cắt polyp",
-        gap="A diagnostic endoscopy in the morning that leads to an intervention in the afternoon looks the same.",
+        gap_vi="Nội soi chẩn đoán buổi sáng dẫn đến can thiệp buổi chiều trông cũng như vậy.",
+        gap_en="A diagnostic endoscopy in the morning that leads to an intervention in the afternoon looks the same.",
     ),
     Pair(
         id="UNB-KT01_19",
@@ -205,7 +216,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         law=f"{PARTS_4}; CV266 KT01_19 (S.005.434)",
         whole="Nội soi can thiệp cắt polyp ống tiêu hóa",
         part="Nội soi đại trực tràng toàn bộ ống mềm",
-        gap="A name that says only digestive tract may mean the stomach.",
+        gap_vi="Tên chỉ ghi ống tiêu hóa có thể là dạ dày.",
+        gap_en="A name that says only digestive tract may mean the stomach.",
     ),
     Pair(
         id="UNB-KT01_20",
@@ -266,7 +278,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         law="TT35/2016 Danh mục 2 mục 108; CV266 KT189_5 (S.005.434)",
         whole="Đỡ đẻ thường ngôi chỏm",
         part="Làm lại thành âm đạo, tầng sinh môn",
-        gap="Names written without accents are passed over.",
+        gap_vi="Bỏ qua tên viết không dấu.",
+        gap_en="Names written without accents are passed over.",
     ),
     Pair(
         id="UNB-KT189_6",
@@ -293,7 +306,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         whole="Hút dịch khớp gối",
         part="Tiêm khớp gối",
         other="Tiêm khớp vai",
-        gap="A name without the joint is passed over.",
+        gap_vi="Tên không ghi khớp nào thì bỏ qua.",
+        gap_en="A name without the joint is passed over.",
     ),
     Pair(
         id="UNB-KT189_9",
@@ -311,7 +325,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         law=f"{PARTS_4}; CV266 KT121 (S.005.434)",
         whole="Can thiệp nong và đặt stent động mạch vành",
         part="Chụp động mạch vành",
-        gap="A diagnostic angiography of the evening before looks the same.",
+        gap_vi="Chụp mạch chẩn đoán từ tối hôm trước trông cũng như vậy.",
+        gap_en="A diagnostic angiography of the evening before looks the same.",
     ),
     Pair(
         id="UNB-KT128",
@@ -330,7 +345,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         whole="Phẫu thuật tán nhuyễn thể thủy tinh bằng siêu âm (Phaco)",
         part="Tiêm hậu nhãn cầu",
         surgery=True,
-        gap="An injection given for treatment and not for the block looks the same.",
+        gap_vi="Mũi tiêm để điều trị, không phải để gây tê, trông cũng như vậy.",
+        gap_en="An injection given for treatment and not for the block looks the same.",
     ),
     Pair(
         id="UNB-KT217",
@@ -356,7 +372,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         whole="Chọc hút tế bào tuyến giáp dưới hướng dẫn của siêu âm",
         part="Siêu âm tuyến giáp",
         other="Siêu âm ổ bụng",
-        gap="Names that tell no organ are passed over. The ultrasound that found the lesion looks the same.",
+        gap_vi="Tên không ghi cơ quan nào thì bỏ qua. Siêu âm đã phát hiện tổn thương trông cũng như vậy.",
+        gap_en="Names that tell no organ are passed over. The ultrasound that found the lesion looks the same.",
     ),
     Pair(
         id="UNB-4262-1",
@@ -366,7 +383,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         law=f"CV4262 PL01; {PARTS_4}",
         whole="Đặt nội khí quản",
         part="Hút đờm hầu họng",
-        gap="Suction during surgery is not judged: which operations include it is not told by name.",
+        gap_vi="Không xét hút đờm trong khi mổ: tên không cho biết ca mổ nào đã gồm hút đờm.",
+        gap_en="Suction during surgery is not judged: which operations include it is not told by name.",
     ),
     Pair(
         id="UNB-4262-2",
@@ -377,7 +395,8 @@ PAIRS_TOLD: tuple[Pair, ...] = (
         whole="Test hồi phục phế quản",
         part="Đo chức năng hô hấp",
         cheaper=True,
-        gap="The sign stands on the spirometry, whichever of the two is cheaper.",
+        gap_vi="Dấu hiệu đặt ở dòng đo chức năng hô hấp, dù dịch vụ nào rẻ hơn.",
+        gap_en="The sign stands on the spirometry, whichever of the two is cheaper.",
     ),
     Pair(
         id="UNB-4262-3",
@@ -474,18 +493,54 @@ def _pair_examples(pair: Pair) -> tuple[Example, ...]:
     def part(name: str = pair.part, **fields: Any) -> Any:
         return service(ma_nhom=PROCEDURE, ten_dich_vu=name, **fields)
 
-    lawful = () if pair.other is None else (clear("a service of a like name", stay(), whole, part(pair.other)),)
+    lawful = (
+        ()
+        if pair.other is None
+        else (clear("dịch vụ có tên gần giống", "a service of a like name", stay(), whole, part(pair.other)),)
+    )
     return (
-        hit("the part five minutes from the whole", stay(), whole, part(), amount=FUND),
-        hit("three parts, one whole", stay(), whole, part(quantity=3), amount=FUND),
-        clear(
-            "the part two days later", stay(), whole, part(ngay_yl="2025-03-12 08:00", ngay_th_yl="2025-03-12 08:00")
+        hit(
+            "dịch vụ thành phần cách dịch vụ chính năm phút",
+            "the part five minutes from the whole",
+            stay(),
+            whole,
+            part(),
+            amount=FUND,
         ),
-        clear("the part alone", stay(), part()),
-        clear("the whole is not paid", stay(), service(ma_nhom=SURGERY, ten_dich_vu=pair.whole, price=0), part()),
-        clear("another body site", stay(), {**whole, "vi_tri_th_dvkt": 1}, part(vi_tri_th_dvkt=2)),
+        hit(
+            "ba dịch vụ thành phần, một dịch vụ chính",
+            "three parts, one whole",
+            stay(),
+            whole,
+            part(quantity=3),
+            amount=FUND,
+        ),
+        clear(
+            "dịch vụ thành phần hai ngày sau",
+            "the part two days later",
+            stay(),
+            whole,
+            part(ngay_yl="2025-03-12 08:00", ngay_th_yl="2025-03-12 08:00"),
+        ),
+        clear("chỉ có dịch vụ thành phần", "the part alone", stay(), part()),
+        clear(
+            "dịch vụ chính không được thanh toán",
+            "the whole is not paid",
+            stay(),
+            service(ma_nhom=SURGERY, ten_dich_vu=pair.whole, price=0),
+            part(),
+        ),
+        clear(
+            "vị trí cơ thể khác", "another body site", stay(), {**whole, "vi_tri_th_dvkt": 1}, part(vi_tri_th_dvkt=2)
+        ),
         *lawful,
-        not_evaluable("no time of the part", stay(), whole, part(ngay_yl=None, ngay_th_yl=None)),
+        not_evaluable(
+            "dịch vụ thành phần không ghi giờ",
+            "no time of the part",
+            stay(),
+            whole,
+            part(ngay_yl=None, ngay_th_yl=None),
+        ),
     )
 
 
@@ -509,7 +564,8 @@ def _pair_rule(pair: Pair) -> Rule:
         ),
         legal_basis=pair.law,
         needs=tuple(f"service_line.{field}" for field in fields),
-        known_gaps=f"{BY_NAME} {pair.gap}".strip(),
+        known_gaps_vi=f"{BY_NAME_VI} {pair.gap_vi}".strip(),
+        known_gaps_en=f"{BY_NAME_EN} {pair.gap_en}".strip(),
         examples=_pair_examples(pair),
     )
     return made(_parts_beside_wholes(pair))
@@ -536,14 +592,20 @@ _CONTRAST: dict[str, Any] = {"ten_thuoc": "Iohexol 300 mg/ml", "don_vi_tinh": "l
     reason_en="Two contrast CTs {observed} minutes apart (within {allowed}) but only one dose of contrast.",
     legal_basis="CV4262 PL01",
     needs=("service_line.ma_nhom", "service_line.ngay_yl", "drug_line.so_luong"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Hồ sơ không có riêng phần giá thuốc cản quang: lấy một tỷ lệ của lần CT thứ hai, là ước tính. Không kê thuốc "
+        "cản quang thì không biết số lần tiêm, nên không nêu. Thuốc cản quang nhận biết theo tên hoạt chất và sản "
+        "phẩm thường dùng; chai 200 ml cho hai lần tiêm trông như một liều."
+    ),
+    known_gaps_en=(
         "The contrast part of the price is not in the claim: a share of the second CT stands for it, an estimate. "
-        "Where no contrast medium is billed the number of injections is not known, and nothing is said. Contrast "
-        "is told by the names of its ingredients and usual products; a bottle of 200 ml for two injections looks like "
+        "Where no contrast medium is billed the number of injections is not known, and nothing is said. Contrast is "
+        "told by the names of its ingredients and usual products; a bottle of 200 ml for two injections looks like "
         "one dose."
     ),
     examples=(
         hit(
+            "ngực và bụng cách nhau mười phút, một chai",
             "chest and abdomen ten minutes apart, one bottle",
             stay(),
             service(**_CHEST),
@@ -551,17 +613,33 @@ _CONTRAST: dict[str, Any] = {"ten_thuoc": "Iohexol 300 mg/ml", "don_vi_tinh": "l
             drug(quantity=1, **_CONTRAST),
             amount=FUND * 0.2,
         ),
-        clear("two bottles", stay(), service(**_CHEST), service(**_BELLY), drug(quantity=2, **_CONTRAST)),
-        clear("one of them plain", stay(), service(**_CHEST), service(**_PLAIN), drug(quantity=1, **_CONTRAST)),
         clear(
+            "hai chai thuốc cản quang",
+            "two bottles",
+            stay(),
+            service(**_CHEST),
+            service(**_BELLY),
+            drug(quantity=2, **_CONTRAST),
+        ),
+        clear(
+            "một trong hai lần không tiêm thuốc",
+            "one of them plain",
+            stay(),
+            service(**_CHEST),
+            service(**_PLAIN),
+            drug(quantity=1, **_CONTRAST),
+        ),
+        clear(
+            "chụp vào hôm sau",
             "the next day",
             stay(),
             service(**_CHEST),
             service(ngay_yl="2025-03-11 09:00", ngay_th_yl="2025-03-11 09:00", **_BELLY),
             drug(quantity=1, **_CONTRAST),
         ),
-        clear("no contrast billed", stay(), service(**_CHEST), service(**_BELLY)),
+        clear("không kê thuốc cản quang", "no contrast billed", stay(), service(**_CHEST), service(**_BELLY)),
         not_evaluable(
+            "thiếu số lượng thuốc cản quang",
             "no quantity of contrast",
             stay(),
             service(**_CHEST),
@@ -631,12 +709,17 @@ def _tests(*names: str, **fields: Any) -> tuple[Any, ...]:
     reason_en="A result derived from {observed} other tests of the same draw is paid {amount}.",
     legal_basis="TT35/2016 Đ4 k4 b",
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
-    known_gaps=(
-        "Which results are derived is our list. A draw is told by the time of the order. An item of the list that "
-        "was truly measured looks the same; LDL cholesterol is judged only where its name says that it was computed."
+    known_gaps_vi=(
+        "Kết quả nào là suy ra do chúng tôi lập danh sách. Lần lấy máu nhận biết theo giờ y lệnh. Chỉ số trong danh "
+        "sách mà đo thật trông cũng như vậy; LDL cholesterol chỉ xét khi tên ghi là tính toán."
+    ),
+    known_gaps_en=(
+        "Which results are derived is our list. A draw is told by the time of the order. An item of the list that was "
+        "truly measured looks the same; LDL cholesterol is judged only where its name says that it was computed."
     ),
     examples=(
         hit(
+            "bilirubin gián tiếp kèm toàn phần và trực tiếp",
             "indirect bilirubin beside total and direct",
             visit(),
             *_tests(
@@ -645,13 +728,20 @@ def _tests(*names: str, **fields: Any) -> tuple[Any, ...]:
             amount=FUND,
         ),
         hit(
+            "globulin kèm protein và albumin",
             "globulin beside protein and albumin",
             visit(),
             *_tests("Định lượng Protein toàn phần", "Định lượng Albumin", "Định lượng Globulin"),
             amount=FUND,
         ),
-        clear("total and direct", visit(), *_tests("Định lượng Bilirubin toàn phần", "Định lượng Bilirubin trực tiếp")),
         clear(
+            "bilirubin toàn phần và trực tiếp",
+            "total and direct",
+            visit(),
+            *_tests("Định lượng Bilirubin toàn phần", "Định lượng Bilirubin trực tiếp"),
+        ),
+        clear(
+            "LDL đo trực tiếp",
             "measured LDL",
             visit(),
             *_tests(
@@ -659,17 +749,19 @@ def _tests(*names: str, **fields: Any) -> tuple[Any, ...]:
             ),
         ),
         clear(
+            "globulin miễn dịch",
             "immunoglobulin",
             visit(),
             *_tests("Định lượng Protein toàn phần", "Định lượng Albumin", "Định lượng Immunoglobulin G"),
         ),
         clear(
+            "các chỉ số gốc ở ngày khác",
             "sources of another day",
             stay(),
             *_tests("Định lượng Protein toàn phần", "Định lượng Albumin"),
             *_tests("Định lượng Globulin", ngay_yl="2025-03-12 08:00"),
         ),
-        not_evaluable("no time", visit(), *_tests("Định lượng Globulin", ngay_yl=None)),
+        not_evaluable("không ghi thời điểm", "no time", visit(), *_tests("Định lượng Globulin", ngay_yl=None)),
     ),
 )
 def derived_result_paid(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -83,18 +83,23 @@ def _list_for_all(listed: int, free: int, *, tests: int = 6, diagnoses: int = 5)
     reason_en="This list of tests was ordered on {observed}% of the doctor's visits of 30 days before ({allowed}%).",
     legal_basis="L-BHYT Đ29; ND90 Đ95 k3",
     needs=("encounter.ngay_ra", "encounter.ma_benh_chinh", "service_line.doctor", "service_line.ma_nhom"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Riêng dấu hiệu này không có số tiền: ở đây không nói xét nghiệm nào không cần. Bộ thừa hay thiếu một xét "
+        "nghiệm là bộ khác. Bác sĩ phòng khám sức khỏe chỉ định một bộ là có lý do, dù hiếm khi cho năm nhóm bệnh. "
+        "Không xét bác sĩ có dưới 60 lượt trong 30 ngày trước."
+    ),
+    known_gaps_en=(
         "No money is at risk by it alone: which of the tests was needless is not told here. A list with one test more "
         "or less is another list. Doctors of a check-up room order one list with good reason, though seldom for five "
         "groups of diseases. A doctor with less than sixty visits in the thirty days before is not judged."
     ),
     examples=(
-        hit("32 of 60 visits", *_list_for_all(32, 28), amount=0),
-        clear("30 of 60 visits", *_list_for_all(30, 30)),
-        clear("32 of 59 visits", *_list_for_all(32, 27)),
-        clear("five tests", *_list_for_all(40, 20, tests=5)),
-        clear("four diseases", *_list_for_all(40, 20, diagnoses=4)),
-        not_evaluable("no doctor", visit(), exam(doctor=None)),
+        hit("32 trong 60 lượt", "32 of 60 visits", *_list_for_all(32, 28), amount=0),
+        clear("30 trong 60 lượt", "30 of 60 visits", *_list_for_all(30, 30)),
+        clear("32 trong 59 lượt", "32 of 59 visits", *_list_for_all(32, 27)),
+        clear("năm xét nghiệm", "five tests", *_list_for_all(40, 20, tests=5)),
+        clear("bốn nhóm bệnh", "four diseases", *_list_for_all(40, 20, diagnoses=4)),
+        not_evaluable("không ghi bác sĩ", "no doctor", visit(), exam(doctor=None)),
     ),
 )
 def list_for_everybody(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -170,19 +175,24 @@ def _ward(count: int, *, days: tuple[int, ...] = (6,), price: tuple[int, ...] = 
     reason_en="{observed} stays of the doctor before are nearly alike in length and cost (from {allowed}); so is this.",
     legal_basis="ND90 Đ85",
     needs=("encounter.ngay_ra", "encounter.t_tongchi_bh", "service_line.doctor", "service_line.ma_nhom"),
-    known_gaps=(
+    known_gaps_vi=(
+        "Chỉ để định hướng, không phải một số tiền: số tiền ghi là của đợt nội trú. Bỏ qua khoa điều trị theo phác đồ "
+        "(y học cổ truyền, phục hồi chức năng, ung bướu, lọc máu) và bệnh điều trị theo chu kỳ; lịch mổ ngắn cùng một "
+        "loại trông cũng như vậy. Bác sĩ là người ghi ở dòng giường."
+    ),
+    known_gaps_en=(
         "A lead, not a sum: the money is that of the stay. Wards that treat by protocol (traditional medicine, "
-        "rehabilitation, oncology, dialysis) and diseases treated in cycles are passed over; a short operation list of "
-        "one kind looks the same. The doctor is the one of the bed lines."
+        "rehabilitation, oncology, dialysis) and diseases treated in cycles are passed over; a short operation list "
+        "of one kind looks the same. The doctor is the one of the bed lines."
     ),
     examples=(
-        hit("fifteen alike", *_ward(15), amount=6 * BED_PRICE * 0.8),
-        clear("fourteen alike", *_ward(14)),
-        clear("of different length", *_ward(15, days=(6, 3, 9))),
-        clear("of different cost", *_ward(15, price=(0, 300_000))),
-        clear("chemotherapy", *_ward(15, ma_benh_chinh="C50.9")),
-        clear("traditional medicine", *_ward(15, ma_khoa="K16")),
-        not_evaluable("no doctor", stay(), bed(doctor=None)),
+        hit("15 đợt giống nhau", "fifteen alike", *_ward(15), amount=6 * BED_PRICE * 0.8),
+        clear("14 đợt giống nhau", "fourteen alike", *_ward(14)),
+        clear("số ngày nằm khác nhau", "of different length", *_ward(15, days=(6, 3, 9))),
+        clear("chi phí khác nhau", "of different cost", *_ward(15, price=(0, 300_000))),
+        clear("hóa trị", "chemotherapy", *_ward(15, ma_benh_chinh="C50.9")),
+        clear("y học cổ truyền", "traditional medicine", *_ward(15, ma_khoa="K16")),
+        not_evaluable("không ghi bác sĩ", "no doctor", stay(), bed(doctor=None)),
     ),
 )
 def uniform_stays(tables: ClaimTables) -> nw.LazyFrame[Any]:
@@ -256,16 +266,29 @@ def _paid(*sums: int) -> tuple[Row, ...]:
     reason_en="{observed}% of the facility's claims with extra pay of 30 days before took a round sum ({allowed}%).",
     legal_basis="ND188 Đ35 k2 i",
     needs=("encounter.t_bntt", "encounter.ngay_ra"),
-    known_gaps=(
-        "The money is the patient's, not the fund's, so none of the fund's is at risk. A price list of on-request care "
-        "in round sums looks the same. Less than fifty such claims in the thirty days before are no habit."
+    known_gaps_vi=(
+        "Tiền này của người bệnh, không phải của quỹ, nên số tiền có dấu hiệu của quỹ bằng 0. Bảng giá dịch vụ theo "
+        "yêu cầu toàn số tròn trông cũng như vậy. Dưới 50 hồ sơ như thế trong 30 ngày trước thì chưa là thói quen."
+    ),
+    known_gaps_en=(
+        "The money is the patient's, not the fund's, so none of the fund's is at risk. A price list of on-request "
+        "care in round sums looks the same. Less than fifty such claims in the thirty days before are no habit."
     ),
     examples=(
-        hit("27 of 51, and this one", *_paid(*(100_000 if n < 27 else 83_500 for n in range(51)), 50_000), amount=0),
-        clear("half of them", *_paid(*(100_000 if n < 25 else 83_500 for n in range(50)), 50_000)),
-        clear("too few", *_paid(*[100_000] * 49, 50_000)),
-        clear("this one is no round sum", *_paid(*(100_000 if n < 20 else 83_500 for n in range(51)), 83_500)),
-        not_evaluable("no sum", visit(t_bntt=None), drug()),
+        hit(
+            "27 trong 51 hồ sơ, và hồ sơ này",
+            "27 of 51, and this one",
+            *_paid(*(100_000 if n < 27 else 83_500 for n in range(51)), 50_000),
+            amount=0,
+        ),
+        clear("một nửa số hồ sơ", "half of them", *_paid(*(100_000 if n < 25 else 83_500 for n in range(50)), 50_000)),
+        clear("quá ít hồ sơ", "too few", *_paid(*[100_000] * 49, 50_000)),
+        clear(
+            "hồ sơ này không phải số tròn",
+            "this one is no round sum",
+            *_paid(*(100_000 if n < 20 else 83_500 for n in range(51)), 83_500),
+        ),
+        not_evaluable("không ghi số tiền", "no sum", visit(t_bntt=None), drug()),
     ),
 )
 def round_extra_pay(tables: ClaimTables) -> nw.LazyFrame[Any]:

@@ -405,7 +405,8 @@ class Rule(Shape):
     title_vi: str
     title_en: str
     legal_basis: str
-    known_gaps: str
+    known_gaps_vi: str
+    known_gaps_en: str
     valid_from: date | None
     valid_to: date | None
     needs: tuple[str, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -43,7 +43,12 @@ def _month(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("--lang", type=click.Choice(["vi", "en"]), help="Ngôn ngữ / language.")
 @json_option
 def command(
-    facility: str | None, month: int | None, limit: int, out: Path | None, lang: str | None, as_json: bool
+    facility: str | None,
+    month: int | None,
+    limit: int,
+    out: Path | None,
+    lang: Literal["vi", "en"] | None,
+    as_json: bool,
 ) -> None:
     r"""Điểm dữ liệu từng cơ sở, phiếu lỗi phần mềm, thư gửi cơ sở / data scores, software tickets, letters.
 

@@ -10,6 +10,7 @@ import click
 from service.console import json_option, start
 
 if TYPE_CHECKING:
+    from detectors.base import Rule
     from models.efficacy import Efficacy
     from models.rehearsal import Rehearsal
     from service.console import Console
@@ -85,10 +86,22 @@ def show(rule_id: str, as_json: bool) -> None:
             "needs": list(rule.needs),
             "catalogues": list(rule.catalogues),
             "parameters": dict(rule.parameters),
-            "known_gaps": rule.known_gaps,
-            "examples": [f"{e.kind}: {e.title}" for e in rule.examples],
-        }
+            "known_gaps_vi": rule.known_gaps_vi,
+            "known_gaps_en": rule.known_gaps_en,
+            "examples": [
+                {"kind": e.kind, "title_vi": e.title_vi, "title_en": e.title_en, "amount": e.amount}
+                for e in rule.examples
+            ],
+        },
+        lambda: _page(console, rule),
     )
+
+
+def _page(console: Console, rule: Rule) -> None:
+    """A rule for people, in the language of the user."""
+    from detectors.rulebook import page
+
+    click.echo("\n".join([rule.id, "", *page(rule, console.lang)]))
 
 
 @command.command("rehearse")

@@ -16,7 +16,7 @@ from detectors.rulebook import run_rules
 
 IN_COMPANY = [each for each in rules() if each.context == "facility"]
 EXAMPLES = [(each, example) for each in IN_COMPANY for example in each.examples if example.kind == "hit"]
-HITS = [pytest.param(each, example, id=f"{each.id}: {example.title}") for each, example in EXAMPLES]
+HITS = [pytest.param(each, example, id=f"{each.id}: {example.title_en}") for each, example in EXAMPLES]
 
 
 def signs(tables: ClaimTables, each: Rule) -> list[tuple[Any, ...]]:

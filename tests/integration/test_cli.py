@@ -164,6 +164,17 @@ def test_score_before_training_says_what_to_do(inside: Inside, tmp_path: Path) -
     assert said(inside(tmp_path, "score", "--json"), 1)["error"] == "unknown_model"
 
 
+def test_a_rule_is_shown_in_the_language_of_the_user_and_whole_as_json(inside: Inside, tmp_path: Path) -> None:
+    found = json.loads(inside(tmp_path, "rules", "show", "BED-01", "--json").stdout)
+    shown = inside(tmp_path, "rules", "show", "BED-01").stdout.decode()
+    assert found["known_gaps_en"] in shown
+    assert found["known_gaps_vi"] not in shown
+    assert all(each["title_en"] in shown and each["title_vi"] not in shown for each in found["examples"])
+    vietnamese = minhbach(tmp_path, "rules", "show", "BED-01", lang="vi").stdout.decode()
+    assert found["known_gaps_vi"] in vietnamese
+    assert found["known_gaps_en"] not in vietnamese
+
+
 def test_an_unknown_run_is_named(inside: Inside, home: Path) -> None:
     assert said(inside(home, "replay", "nothing", "--json"), 1)["error"] == "unknown_run"
 

@@ -20,8 +20,8 @@ from detectors.expressions import encounter_hits
 
 @rule(
     id="DRAFT-01", version=1, scheme="EXTRA_EXAM_FEE", severity="info", title_vi="Nháp", title_en="Draft",
-    reason_vi="", reason_en="", legal_basis="-", needs=("encounter.t_bhtt",), known_gaps="-",
-    examples=(hit("paid", visit(), exam()), clear("unpaid", visit(), exam(t_bhtt=0))),
+    reason_vi="", reason_en="", legal_basis="-", needs=("encounter.t_bhtt",), known_gaps_vi="-", known_gaps_en="-",
+    examples=(hit("quỹ trả", "paid", visit(), exam()), clear("quỹ không trả", "unpaid", visit(), exam(t_bhtt=0))),
 )
 def paid(tables):
     """Everything the fund pays for."""

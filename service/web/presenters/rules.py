@@ -109,7 +109,7 @@ def rule_view(
         version=number(rule.version, lang),
         reason=_readable(rule.reason_vi if vi else rule.reason_en),
         law=rule.legal_basis,
-        known_gaps=rule.known_gaps,
+        known_gaps=rule.known_gaps_vi if vi else rule.known_gaps_en,
         in_force=t("rules.period", since=day(rule.valid_from), until=day(rule.valid_to)),
         parameters=tuple((name, _value(value, lang)) for name, value in rule.parameters.items()),
         needs=rule.needs,
@@ -197,7 +197,7 @@ def _example(example: Example, t: Words) -> tuple[str, str, str, str]:
     return (
         tone,
         t(f"rule_example.{example.kind}"),
-        example.title,
+        example.title_vi if t.lang == "vi" else example.title_en,
         money(example.amount, t.lang) if example.amount else "",
     )
 

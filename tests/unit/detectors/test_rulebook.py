@@ -32,7 +32,7 @@ def dear_line(
         reason_en="{observed}",
         legal_basis="-",
         needs=("encounter.ngay_ra", "drug_line.lieu_dung"),
-        examples=(hit("dear", visit(), exam()), clear("cheap", visit(), drug())),
+        examples=(hit("đắt", "dear", visit(), exam()), clear("rẻ", "cheap", visit(), drug())),
         catalogues=catalogues,
         valid_from=valid_from,
         valid_to=valid_to,
@@ -147,5 +147,8 @@ def test_page_tells_every_rule_in_both_languages() -> None:
         assert f"## {each.id}\n" in page
         assert page.index(each.title_vi) < page.index(each.title_en)
         assert each.legal_basis in page
-        assert all(example.title in page for example in each.examples)
+        vietnamese, english = page.split(f"## {each.id}\n")[1].split("\n## ")[0].split(f"**{each.title_en}**")
+        assert each.known_gaps_vi in vietnamese
+        assert each.known_gaps_en in english
+        assert all(e.title_vi in vietnamese and e.title_en in english for e in each.examples)
     assert page == catalogue_markdown()

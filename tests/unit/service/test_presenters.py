@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from detectors.base import rules
 from service.accounts import Scope, User
 from service.audit import AuditHead, AuditRecord, ChainReport
 from service.cases.model import Case, CaseStatus, Decision
@@ -31,6 +32,7 @@ from service.web.names import diagnosis_group, provinces, scheme_name
 from service.web.presenters.case import case_view, read_draft, whole_claim
 from service.web.presenters.claim import claim_view
 from service.web.presenters.oversight import audit_view, chain_view, model_views, run_view
+from service.web.presenters.rules import rule_view
 from service.web.presenters.worklist import CaseMark, Filters, claim_href, worklist_view
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -624,3 +626,11 @@ def test_an_alias_belongs_to_the_version_that_got_it_last() -> None:
     ]
     views = model_views(events, [RUN], lang="vi")
     assert [(v.version, v.aliases, v.runs) for v in views] == [("3", ("challenger", "champion"), "1"), ("1", (), "0")]
+
+
+def test_a_rule_is_told_in_the_language_of_the_reader() -> None:
+    rule = rules()[0]
+    vi, en = (rule_view(rule, None, [], [], lang=lang) for lang in ("vi", "en"))
+    assert (vi.known_gaps, en.known_gaps) == (rule.known_gaps_vi, rule.known_gaps_en)
+    assert [title for _, _, title, _ in vi.examples] == [example.title_vi for example in rule.examples]
+    assert [title for _, _, title, _ in en.examples] == [example.title_en for example in rule.examples]
