@@ -70,7 +70,7 @@ def _named(tables: ClaimTables, words: str, unless: str, *, accents: bool = Fals
 
 @rule(
     id="SUP-01",
-    version=1,
+    version=2,
     scheme="SUPPLY_WITHOUT_PROCEDURE",
     severity="deny",
     title_vi="Vật tư cấy ghép không có phẫu thuật, thủ thuật",
@@ -81,7 +81,8 @@ def _named(tables: ClaimTables, words: str, unless: str, *, accents: bool = Fals
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
     known_gaps=(
         f"{_BY_NAME} Any operation or procedure of the day before to the day after clears it, whether the implant "
-        "belongs to it or not. An implant booked when the patient leaves looks like one without an operation."
+        "belongs to it or not, unless nothing is ever placed in it: exercise, nebulising, watching. An implant booked "
+        "when the patient leaves looks like one without an operation."
     ),
     examples=(
         hit("mesh in a medical stay", stay(), _supply(_MESH), amount=_FUND),
@@ -90,6 +91,14 @@ def _named(tables: ClaimTables, words: str, unless: str, *, accents: bool = Fals
             stay(7),
             surgery("2025-03-10 10:00"),
             _supply(_MESH, **_on("2025-03-14 09:00")),
+            amount=_FUND,
+        ),
+        hit(
+            "mesh beside exercise and nebulising",
+            stay(),
+            service(ma_nhom=18, ten_dich_vu="Tập vận động có trợ giúp"),
+            service(ma_nhom=18, ten_dich_vu="Khí dung thuốc giãn phế quản"),
+            _supply(_MESH),
             amount=_FUND,
         ),
         clear("mesh with its operation", stay(), surgery("2025-03-10 10:00"), _supply(_MESH)),
@@ -107,8 +116,9 @@ def implant_without_procedure(tables: ClaimTables) -> nw.LazyFrame[Any]:
     implants = _supplies(tables).filter(
         _named(tables, known.implant, known.implant_not, accents=True), ~nw.col("date").is_null()
     )
+    bloodless = family(tables, "service_line", known.bloodless)
     work = tables.service_line.filter(
-        nw.col("ma_nhom").is_in(known.procedure_groups) | family(tables, "service_line", known.procedure)
+        (nw.col("ma_nhom").is_in(known.procedure_groups) & ~bloodless) | family(tables, "service_line", known.procedure)
     ).select(*KEY, done=day(carried_out()))
     apart = days_between(nw.col("done"), nw.col("date")).abs()
     served = (

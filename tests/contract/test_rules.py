@@ -96,9 +96,11 @@ def test_example(each: Rule, example: Example) -> None:
     assert run.hit + run.clear + run.not_evaluable == opened
 
     if example.kind == "hit":
-        assert set(results.hits["ma_lk"]) == {last}
+        of_last = results.hits.filter(pl.col("ma_lk") == last)
+        assert of_last.height
+        assert of_last.height == results.hits.height or each.context == "facility"  # who shares owes alike
         if example.amount is not None:
-            assert results.hits["amount"].sum() == pytest.approx(example.amount, abs=0.02)
+            assert of_last["amount"].sum() == pytest.approx(example.amount, abs=0.02)
     elif example.kind == "clear":
         assert (run.hit, run.not_evaluable) == (0, 0)
     else:
