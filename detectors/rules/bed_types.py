@@ -635,7 +635,7 @@ def empty_weekend(tables: ClaimTables) -> nw.LazyFrame[Any]:
     id="BED-15",
     version=1,
     scheme="BED_ORDER_CONFLICT",
-    severity="warn",
+    severity="info",
     title_vi="Ngày giường không có y lệnh, thuốc, dịch vụ",
     title_en="Bed day without any care",
     reason_vi="{observed} ngày nằm viện (không kể ngày ra) không có thuốc, dịch vụ nào ngoài giường ({amount}).",
@@ -643,8 +643,8 @@ def empty_weekend(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="L-BHYT Đ29; TT35/2016 Đ4c",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "drug_line.ngay_yl"),
     known_gaps=(
-        "Ward notes (XML5) are not read: a day of watching alone looks empty. Drugs entered once for several days, and "
-        "patients who wait for a transfer, look the same."
+        "Ward notes (XML5) are not read: a day of watching alone looks empty, so this is a lead only. Drugs "
+        "entered once for several days, and patients who wait for a transfer, look the same."
     ),
     examples=(
         hit("three days after the last pill", stay(5), bed(5), drug(ngay_yl="2025-03-11 08:00"), amount=4 * _FUND),

@@ -25,7 +25,7 @@ class DupClaim(Scheme):
     def commit(self, visit: Visit, hand: Hand) -> list[Visit] | None:
         """Bold: the same to the minute. Subtle: moved some days, a line or two left out, results written anew."""
         dice, clock = hand.dice, hand.world.clock
-        if visit.stay:
+        if visit.stay and hand.intensity != "blatant":
             return self._before_the_bed(visit, hand)
         bold = hand.openly(1.2 * hand.boldness)
         shift = 0

@@ -58,9 +58,8 @@ class MachineOverCapacity(Scheme):
         exam = next((line for line in visit.lines if line.item.kind == "exam"), None)
         if item is None or (exam is None and not visit.stay):
             return 0
-        minutes = item.minutes - 1
-        if bold and hand.intensity != "blatant":
-            minutes = max(3, item.minutes // 2)
+        half = bold and hand.intensity != "blatant"
+        minutes = max(3, item.minutes // 2) if half else item.minutes - 1
         if not bold:
             while (clash := next((r for r in real if r[0] + 2 < at + minutes and at < r[1] - 2), None)) is not None:
                 at = clash[1] - 1
