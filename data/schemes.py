@@ -2,8 +2,8 @@
 
 `data/reference/schemes.csv` has one row a scheme. `detectors` are the kinds that tell it best, the best first, with `;`
 between: RULE (deterministic), PEER (beside similar doctors and facilities), EXPCOST (expected cost), COOC (what goes
-with what), TS (change over time), GRAPH (who meets whom), TEXTSIM (near copies), OUTLIER. `beyond_rules` says why no rule
-on what claims and catalogues show can tell a blatant case, though a rule comes first in `detectors`.
+with what), TS (change over time), GRAPH (who meets whom), TEXTSIM (near copies), OUTLIER. `beyond_rules` says why
+no rule on what claims and catalogues show can tell a blatant case, though a rule comes first in `detectors`.
 """
 
 from __future__ import annotations
