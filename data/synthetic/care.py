@@ -464,6 +464,17 @@ class Care:
             if line is not None:
                 visit.lines.append(line)
                 self._contrast(visit, f, line)
+        self._biopsy(visit, f)
+
+    def _biopsy(self, visit: Visit, f: Facility) -> None:
+        """A piece is taken where pathology reads it before the patient leaves, and not otherwise."""
+        taken = next((line for line in visit.lines if line.item.key == "gastro_b"), None)
+        read = next((line for line in visit.lines if line.item.key == "path"), None)
+        if taken is not None and read is None:
+            taken.item = self.services["gastro"]
+            taken.unit_price = f.price(taken.item, taken.ordered)
+        elif read is not None and taken is None:
+            visit.lines.remove(read)
 
     def _discharge(self, visit: Visit, plan: Stay, nights: int, icu_days: int) -> None:
         dice, patient = self.dice, visit.patient

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from data.synthetic.world import CATALOGUE_KIND, MODALITIES, Doctor, Facility, I
 from data.synthetic.xmlout import registration, tender
 
 Rows = Iterable[tuple[Any, ...]]
+IN_ORDER, RUN_OUT = "000", "010"  # what the portal answers when a card is looked up
 COMPONENT_MINUTES = {"exam": 6, "surg": 60, "rehab": 20}
 
 
@@ -185,7 +186,11 @@ def _cards(world: World) -> Rows:
     for p in world.patients:
         since, until = (f"{d[:4]}-{d[4:6]}-{d[6:]}" for d in (p.card_from, p.card_to))
         died = "" if p.died is None else world.clock.date_of(p.died).isoformat()
-        yield (p.card, since, until, p.benefit, codes[p.home], "active" if p.died is None else "deceased", died)
+        held = (p.benefit, codes[p.home])
+        yield (p.card, since, until, *held, IN_ORDER, died)
+        after = date.fromisoformat(until) + timedelta(days=1)
+        if after <= world.clock.until:
+            yield (p.card, after.isoformat(), "", *held, RUN_OUT, died)
 
 
 def _beds(world: World, since: str) -> Rows:

@@ -90,6 +90,10 @@ class Hand:
         """`subtle`, `clear` or `blatant`."""
         return INTENSITIES[min(2, int(self.boldness * 3))]
 
+    def openly(self, chance: float) -> bool:
+        """Whether a claim shows what is done: with `chance`, and always where the person is blatant."""
+        return self.dice.hit(chance) or self.intensity == INTENSITIES[-1]
+
     # The claims of the month
 
     def touch(self, visit: Visit) -> Visit:

@@ -750,6 +750,74 @@ def empty_weekend(tables: ClaimTables) -> nw.LazyFrame[Any]:
 
 
 @rule(
+    id="BED-15",
+    version=1,
+    scheme="BED_ORDER_CONFLICT",
+    severity="info",
+    title_vi="Ngày giường không có y lệnh, thuốc, dịch vụ",
+    title_en="Bed day without any care",
+    reason_vi="{observed} ngày nằm viện (không kể ngày ra) không có thuốc, dịch vụ nào ngoài giường ({amount}).",
+    reason_en="{observed} days of the stay (the last apart) have no drug and no service but the bed ({amount}).",
+    legal_basis="L-BHYT Đ29; TT35/2016 Đ4c",
+    needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "drug_line.ngay_yl"),
+    known_gaps_vi=(
+        "Không đọc diễn biến điều trị (XML5): ngày chỉ theo dõi trông như trống, nên đây chỉ là đầu mối. Thuốc nhập "
+        "một lần cho nhiều ngày, và người bệnh chờ chuyển viện, trông cũng như vậy."
+    ),
+    known_gaps_en=(
+        "Ward notes (XML5) are not read: a day of watching alone looks empty, so this is a lead only. Drugs "
+        "entered once for several days, and patients who wait for a transfer, look the same."
+    ),
+    examples=(
+        hit(
+            "ba ngày sau viên thuốc cuối",
+            "three days after the last pill",
+            stay(5),
+            bed(5),
+            drug(ngay_yl="2025-03-11 08:00"),
+            amount=4 * _FUND,
+        ),
+        clear(
+            "một ngày xen giữa",
+            "one day between",
+            stay(3),
+            bed(3),
+            drug(),
+            drug(ngay_yl="2025-03-12 08:00", ngay_th_yl="2025-03-12 08:00"),
+        ),
+        clear("người bệnh ngoại trú", "an outpatient", visit(), exam(), drug()),
+        not_evaluable("thiếu thời điểm ra viện", "no time of leaving", stay(ngay_ra=None), bed(7), drug()),
+    ),
+)
+def days_without_care(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Stays with days, the last apart, on which nothing but the bed was ordered or done."""
+    least = facts("BED-15").min_days
+    stays = tables.encounter.filter(care_type() == INPATIENT, ~nw.col("ngay_ra").is_null()).select(
+        *KEY, "ngay_ra", "t_bhtt", since=admission(), lay=days_between(admission(), nw.col("ngay_ra"))
+    )
+    events = _events(tables, stays.filter(nw.col("lay") >= least))
+    undated = events.filter(nw.col("at").is_null()).select(*KEY)
+    busy = (
+        events.filter(days_between(nw.col("since"), nw.col("at")) >= 0)
+        .filter(days_between(nw.col("at"), nw.col("ngay_ra")) > 0)
+        .select(*KEY, on=day(nw.col("at")))
+        .unique()
+        .group_by(*KEY)
+        .agg(busy=nw.len())
+    )
+    empty = nw.col("lay") - nw.col("busy").fill_null(0)
+    found = (
+        stays.join(busy, on=KEY, how="left")
+        .with_columns(empty=empty)
+        .filter(nw.col("empty") >= least)
+        .join(undated, on=KEY, how="anti")
+        .join(_bed_money(tables), on=KEY, how="inner")
+    )
+    share = nw.min_horizontal(nw.col("empty") / nw.col("quantity"), nw.lit(1.0))
+    return encounter_hits(found, amount=share * nw.col("beds"), observed=nw.col("empty"), allowed=nw.lit(0.0))
+
+
+@rule(
     id="BED-18",
     version=1,
     scheme="DAYCASE_AS_INPATIENT",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DOSE, SUPPLY, PROGRAMME = facts("DRG-01"), facts("DRG-03"), facts("DRG-39")
 REFILLED = ("01", "05", "07", "08")
 NOT_AN_INGREDIENT = ("", "00.0000")
+LASTING = r"^[0-9]+ +(bình|lọ|ống|bút|chai|tuýp|hộp) +dùng +[0-9]+ +ngày"
 _EPOCH = datetime.fromisoformat("2000-01-01")
 
 
@@ -47,18 +48,24 @@ def _number(text: nw.Expr) -> nw.Expr:
 def _doses(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """What each distinct LIEU_DUNG says: dose, times a day, stated daily total, days, unit. Parsed once a text.
 
-    A number is null where the text has another form than the decree's.
+    A number is null where the text has another form than the decree's; `whole` and its `days` where it says how long
+    the packs last (`1 bình dùng 30 ngày`).
     """
+    packs = nw.col("lieu_dung").str.contains(LASTING)
+    until = nw.col("lieu_dung").str.to_lowercase().str.replace_all(r"^.*dùng +", "")
     bracket = nw.concat_str([nw.col("lieu_dung").str.to_lowercase(), nw.lit("[")]).str.split("[").list.get(1)
     return (
         tables.drug_line.select("lieu_dung")
         .filter(~nw.col("lieu_dung").is_null())
         .unique(["lieu_dung"])
         .with_columns(
-            unit=_part(0).str.replace_all(r"^[0-9.,/ ]+", "").str.replace_all("/.*$", "").str.strip_chars(),
+            unit=_part(0).str.replace_all(r"^[0-9.,/ ]+", "").str.replace_all("/.*$| dùng .*$", "").str.strip_chars(),
             dose=_number(_part(0)),
             times=nw.when(_part(1).str.contains("^[0-9]+ *l[ầa]n")).then(_number(_part(1))),
-            days=nw.when(_part(2).str.contains("^[0-9]+ *ng[àa]y")).then(_number(_part(2))),
+            days=nw.when(packs)
+            .then(_number(until))
+            .otherwise(nw.when(_part(2).str.contains("^[0-9]+ *ng[àa]y")).then(_number(_part(2)))),
+            whole=nw.when(packs).then(_number(_part(0))),
             stated=nw.when(bracket.str.contains("/ *ngày")).then(_number(bracket.str.strip_chars())),
         )
     )
@@ -66,7 +73,7 @@ def _doses(tables: ClaimTables) -> nw.LazyFrame[Any]:
 
 @rule(
     id="DRG-01",
-    version=1,
+    version=2,
     scheme="OVER_DRUG_QTY",
     severity="deny",
     title_vi="Số lượng vượt liều nhân số ngày",
@@ -76,14 +83,15 @@ def _doses(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT37/2024 Đ8 k3; ND90 Đ86",
     needs=("encounter.ma_loai_kcb", "drug_line.lieu_dung", "drug_line.so_luong"),
     known_gaps_vi=(
-        "Chỉ xét liều ghi theo mẫu quy định, cùng đơn vị với đơn vị cấp; lời văn khác, và liều tính bằng mg hoặc ml "
-        "của thuốc đóng chai, thì bỏ qua. Trừ thuốc viên, mỗi liều làm tròn lên một đơn vị, vì ống đã mở không giữ "
-        "lại. Liều nội trú không ghi số ngày có thể dùng đến ngày ra viện."
+        "Chỉ xét liều ghi theo mẫu quy định, cùng đơn vị với đơn vị cấp, và thuốc nguyên hộp, lọ ghi số ngày dùng; lời "
+        "văn khác, và liều tính bằng mg hoặc ml của thuốc đóng chai, thì bỏ qua. Trừ thuốc viên, mỗi liều làm tròn lên "
+        "một đơn vị, vì ống đã mở không giữ lại. Liều nội trú không ghi số ngày có thể dùng đến ngày ra viện."
     ),
     known_gaps_en=(
-        "Only doses written in the decree's form, in the unit that is dispensed; any other text, and doses in mg or "
-        "ml of bottles, are passed over. Anything but tablets is rounded up to a whole unit for each dose, since an "
-        "opened ampoule is not kept. An inpatient dose without days may last until the day of leaving."
+        "Only doses written in the decree's form, in the unit that is dispensed, and packs with the days they last; "
+        "any other text, and doses in mg or ml of bottles, are passed over. Anything but tablets is rounded up to a "
+        "whole unit for each dose, since an opened ampoule is not kept. An inpatient dose without days may last until "
+        "the day of leaving."
     ),
     examples=(
         hit(
@@ -99,6 +107,19 @@ def _doses(tables: ClaimTables) -> nw.LazyFrame[Any]:
             visit(),
             drug(lieu_dung="1/2 viên/lần * 2 lần/ngày * 10 ngày [1 viên/ngày]", quantity=30),
             amount=20 * PILL_PRICE * 0.8,
+        ),
+        hit(
+            "hai bình hít, mỗi bình dùng đủ ba mươi ngày",
+            "two inhalers, one lasts the thirty days",
+            visit(),
+            drug(lieu_dung="1 bình dùng 30 ngày", don_vi_tinh="bình", quantity=2),
+            amount=PILL_PRICE * 0.8,
+        ),
+        clear(
+            "một bình hít",
+            "one inhaler",
+            visit(),
+            drug(lieu_dung="1 bình dùng 30 ngày", don_vi_tinh="bình", quantity=1),
         ),
         clear("đúng số cần", "exactly the need", visit(), drug()),
         clear("dư hai viên, trong mức cho phép", "two tablets above, within the tolerance", visit(), drug(quantity=22)),
@@ -126,20 +147,23 @@ def _doses(tables: ClaimTables) -> nw.LazyFrame[Any]:
 )
 def quantity_above_dose(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid drug lines whose quantity is above what the written dose needs, by more than the tolerance."""
-    tablet = nw.col("unit").str.contains("^viên")
+    tablet, packs = nw.col("unit").str.contains("^viên"), ~nw.col("whole").is_null()
     until_leaving = nw.when(care_type("e_ma_loai_kcb").is_in(["03", "04"])).then(
         days_between(nw.col("ngay_yl"), nw.col("e_ngay_ra")) + 1
     )
     paid = lines(tables, DRUGS, "lieu_dung", "don_vi_tinh", "so_luong", "ngay_yl", "t_bhtt").filter(money("t_bhtt") > 0)
     found = (
         with_encounter(paid, tables, "ma_loai_kcb", "ngay_ra")
-        .join(_doses(tables).filter(~nw.col("times").is_null()), on="lieu_dung", how="inner")
+        .join(_doses(tables).filter(~nw.col("times").is_null() | packs), on="lieu_dung", how="inner")
         .with_columns(days=nw.coalesce(nw.col("days"), until_leaving))
         .filter(nw.col("unit") == nw.col("don_vi_tinh").str.strip_chars().str.to_lowercase(), nw.col("days") > 0)
         .with_columns(dose=nw.when(tablet).then(nw.col("dose")).otherwise(nw.col("dose").ceil()))
-        .with_columns(need=nw.max_horizontal(nw.col("dose") * nw.col("times"), nw.col("stated")) * nw.col("days"))
+        .with_columns(daily=nw.max_horizontal(nw.col("dose") * nw.col("times"), nw.col("stated")))
+        .with_columns(need=nw.when(packs).then(nw.col("whole")).otherwise(nw.col("daily") * nw.col("days")))
+        .with_columns(most=nw.col("need") * DOSE.tol)
         # The small step back keeps 1.1 x 20 from being rounded up to 23 by the last bit of a float.
-        .filter(nw.col("need") > 0, money("so_luong") > (nw.col("need") * DOSE.tol - 1e-6).ceil())
+        .with_columns(most=nw.when(packs).then(nw.col("most")).otherwise((nw.col("most") - 1e-6).ceil()))
+        .filter(nw.col("need") > 0, money("so_luong") > nw.col("most"))
     )
     share = (money("so_luong") - nw.col("need")) / money("so_luong")
     return line_hits(found, amount=share * money("t_bhtt"), observed=money("so_luong"), allowed=nw.col("need"))
@@ -147,7 +171,7 @@ def quantity_above_dose(tables: ClaimTables) -> nw.LazyFrame[Any]:
 
 @rule(
     id="DRG-03",
-    version=1,
+    version=2,
     scheme="OVERLAP_DRUG_SUPPLY",
     severity="warn",
     title_vi="Cấp trùng hoạt chất khi còn thuốc",
@@ -181,6 +205,14 @@ def quantity_above_dose(tables: ClaimTables) -> nw.LazyFrame[Any]:
             visit("2025-03-11 08:00", ma_cskcb="01002"),
             drug(days=30),
             amount=20 / 30 * 60 * PILL_PRICE * 0.8,
+        ),
+        hit(
+            "bình hít dùng ba mươi ngày, cấp lại sau mười ngày",
+            "an inhaler for thirty days again after ten",
+            visit("2025-03-01 08:00"),
+            drug(lieu_dung="1 bình dùng 30 ngày", don_vi_tinh="bình", quantity=1),
+            visit("2025-03-11 08:00"),
+            drug(lieu_dung="1 bình dùng 30 ngày", don_vi_tinh="bình", quantity=1),
         ),
         clear(
             "sớm năm ngày",

@@ -40,6 +40,7 @@ QUICK = facts("EXAM-11")
 AFTER_STAY = facts("EXAM-12")
 LONG = facts("EXAM-13")
 SPECIALTIES = facts("EXAM-14")
+EXAMINED = "01"  # MA_LOAI_KCB of a plain examination
 
 KEY: list[str] = list(ENCOUNTER_KEY)
 
@@ -230,7 +231,7 @@ def quick_ultrasound(tables: ClaimTables) -> nw.LazyFrame[Any]:
 
 @rule(
     id="EXAM-12",
-    version=1,
+    version=2,
     scheme="POST_DISCHARGE_VISIT",
     severity="warn",
     title_vi="Khám ngoại trú trong ngày ra viện",
@@ -247,12 +248,13 @@ def quick_ultrasound(tables: ClaimTables) -> nw.LazyFrame[Any]:
         "service_line.ma_nhom",
     ),
     known_gaps_vi=(
-        "Chỉ xét lượt có công khám được thanh toán; bỏ qua cấp cứu, đợt có chu kỳ và người bệnh được chuyển đi. Bệnh "
-        "mới vào sáng hôm sau trông cũng như vậy."
+        "Chỉ xét lượt có công khám được thanh toán; bỏ qua cấp cứu và người bệnh được chuyển đi, và bệnh điều trị theo "
+        "chu kỳ, trừ khi là lượt khám thường (MA_LOAI_KCB 01). Bệnh mới vào sáng hôm sau trông cũng như vậy."
     ),
     known_gaps_en=(
-        "Only visits with a paid examination; emergencies, planned cycles and patients who were transferred out are "
-        "passed over. A new complaint the next morning looks the same."
+        "Only visits with a paid examination; emergencies and patients who were transferred out are passed over, and "
+        "illnesses treated in cycles, unless the visit is a plain examination (MA_LOAI_KCB 01). A new complaint the "
+        "next morning looks the same."
     ),
     examples=(
         hit(
@@ -262,6 +264,21 @@ def quick_ultrasound(tables: ClaimTables) -> nw.LazyFrame[Any]:
             visit("2025-03-12 18:00"),
             exam(),
             amount=EXAM_PRICE * 0.8,
+        ),
+        hit(
+            "người bệnh ung thư khám lại sau khi ra viện",
+            "a cancer patient examined again after leaving",
+            stay(days=2, ma_benh_chinh="C50.9"),
+            visit("2025-03-12 18:00", ma_benh_chinh="C50.9"),
+            exam(),
+            amount=EXAM_PRICE * 0.8,
+        ),
+        clear(
+            "một chu kỳ sau đợt nằm viện",
+            "a cycle after the stay",
+            stay(days=2, ma_benh_chinh="C50.9"),
+            visit("2025-03-12 18:00", ma_benh_chinh="C50.9", ma_loai_kcb="08"),
+            exam(),
         ),
         clear("hai ngày sau", "two days later", stay(days=2), visit("2025-03-14 18:00"), exam()),
         clear("cấp cứu", "emergency", stay(days=2), visit("2025-03-12 20:00", ma_doituong_kcb="2"), exam()),
@@ -281,7 +298,7 @@ def examined_after_stay(tables: ClaimTables) -> nw.LazyFrame[Any]:
             care_type("p_ma_loai_kcb") == "03",
             ~nw.col("p_ma_loai_rv").is_in([2, 5]).fill_null(value=False),
             nw.col("ma_doituong_kcb").str.strip_chars() != AFTER_STAY.emergency,
-            ~icd_in("ma_benh_chinh", CYCLIC),
+            ~icd_in("ma_benh_chinh", CYCLIC) | (care_type() == EXAMINED),
             money("t_bhtt") > 0,
         )
         .with_columns(after=minutes_between(nw.col("p_ngay_ra"), nw.col("ngay_vao")) / 60)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 PROCEDURE, LABORATORY = 18, 1
 DAY_MIN = 24 * 60
 KEY: list[str] = list(ENCOUNTER_KEY)
+LINE = [*KEY, "row_no"]
 FUND = TEST_PRICE * 0.8  # what the fund pays for a service of the examples
 BY_NAME_VI = "Nhận biết theo tên, cho đến khi mã được kiểm tra; dịch vụ không có tên thì bỏ qua."
 BY_NAME_EN = "Told by names, until codes are checked; a service without a name is passed over."
@@ -107,6 +108,8 @@ class Interval:
     service: str  # a name for the examples
     gap_vi: str
     gap_en: str
+    version: int = 1
+    one_unit: bool = False  # a quantity above one is a repetition too
 
 
 INTERVALS_TOLD: tuple[Interval, ...] = (
@@ -120,6 +123,8 @@ INTERVALS_TOLD: tuple[Interval, ...] = (
         service="Định lượng HbA1c",
         gap_vi="Thai kỳ và đổi phác đồ có thể cần làm sớm hơn.",
         gap_en="Pregnancy and a change of treatment may ask for it sooner.",
+        version=2,
+        one_unit=True,
     ),
     Interval(
         id="SRV-27",
@@ -139,10 +144,16 @@ def _interval_query(told: Interval) -> Callable[[ClaimTables], nw.LazyFrame[Any]
     days = facts(told.id).days
 
     def query(tables: ClaimTables) -> nw.LazyFrame[Any]:
-        """Paid lines of the service less than the interval after the patient's one before."""
-        billed = _of_patients(_billed(tables, named_service(tables, told.id)), tables)
-        found = _since_last(billed).filter(nw.col("gap") < days)
-        return line_hits(found, amount=money("t_bhtt"), observed=nw.col("gap"), allowed=nw.lit(float(days)))
+        """Paid lines of the service less than the interval after the patient's one before, or of several units."""
+        billed = _of_patients(_billed(tables, named_service(tables, told.id), "so_luong"), tables)
+        columns = (*KEY, "line_table", "row_no", "t_bhtt", "gap", "undue")
+        found = _since_last(billed).filter(nw.col("gap") < days).with_columns(undue=money("t_bhtt")).select(*columns)
+        if told.one_unit:
+            units = money("so_luong")
+            several = billed.filter(units > 1).join(found.select(*LINE), on=LINE, how="anti")
+            several = several.with_columns(gap=nw.lit(0.0), undue=money("t_bhtt") * (units - 1) / units)
+            found = nw.concat([found, several.select(*columns)], how="vertical")
+        return line_hits(found, amount=nw.col("undue"), observed=nw.col("gap"), allowed=nw.lit(float(days)))
 
     return query
 
@@ -152,7 +163,7 @@ def _interval_rule(told: Interval) -> Rule:
     billed: dict[str, Any] = {"ten_dich_vu": told.service}
     made = rule(
         id=told.id,
-        version=1,
+        version=told.version,
         scheme=told.scheme,
         severity=told.severity,
         title_vi=told.vi,
@@ -181,6 +192,11 @@ def _interval_rule(told: Interval) -> Rule:
             ),
             hit(
                 "hai lần trong một đợt", "twice in one stay", stay(), service(**billed), service(**billed), amount=FUND
+            ),
+            *(
+                (hit("hai đơn vị trong một dòng", "two units in one line", visit(), service(quantity=2, **billed)),)
+                if told.one_unit
+                else ()
             ),
             clear(
                 "đã qua khoảng cách",

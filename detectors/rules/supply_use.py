@@ -71,7 +71,7 @@ def _named(tables: ClaimTables, words: str, unless: str, *, accents: bool = Fals
 
 @rule(
     id="SUP-01",
-    version=1,
+    version=2,
     scheme="SUPPLY_WITHOUT_PROCEDURE",
     severity="deny",
     title_vi="Vật tư cấy ghép không có phẫu thuật, thủ thuật",
@@ -82,11 +82,13 @@ def _named(tables: ClaimTables, words: str, unless: str, *, accents: bool = Fals
     needs=("service_line.ma_nhom", "service_line.ngay_yl"),
     known_gaps_vi=(
         f"{_BY_NAME_VI} Ca mổ hoặc thủ thuật nào từ hôm trước đến hôm sau cũng đủ để không nêu, dù có liên quan đến "
-        "vật tư cấy ghép hay không. Vật tư cấy ghép nhập lúc người bệnh ra viện trông như không có ca mổ."
+        "vật tư cấy ghép hay không, trừ những việc không bao giờ đặt vật tư: tập vận động, khí dung, theo dõi. Vật tư "
+        "cấy ghép nhập lúc người bệnh ra viện trông như không có ca mổ."
     ),
     known_gaps_en=(
         f"{_BY_NAME_EN} Any operation or procedure of the day before to the day after clears it, whether the implant "
-        "belongs to it or not. An implant booked when the patient leaves looks like one without an operation."
+        "belongs to it or not, unless nothing is ever placed in it: exercise, nebulising, watching. An implant booked "
+        "when the patient leaves looks like one without an operation."
     ),
     examples=(
         hit("lưới trong đợt nội khoa", "mesh in a medical stay", stay(), _supply(_MESH), amount=_FUND),
@@ -96,6 +98,15 @@ def _named(tables: ClaimTables, words: str, unless: str, *, accents: bool = Fals
             stay(7),
             surgery("2025-03-10 10:00"),
             _supply(_MESH, **_on("2025-03-14 09:00")),
+            amount=_FUND,
+        ),
+        hit(
+            "lưới cùng ngày chỉ tập vận động và khí dung",
+            "mesh beside exercise and nebulising",
+            stay(),
+            service(ma_nhom=18, ten_dich_vu="Tập vận động có trợ giúp"),
+            service(ma_nhom=18, ten_dich_vu="Khí dung thuốc giãn phế quản"),
+            _supply(_MESH),
             amount=_FUND,
         ),
         clear("lưới cùng ca mổ", "mesh with its operation", stay(), surgery("2025-03-10 10:00"), _supply(_MESH)),
@@ -117,8 +128,9 @@ def implant_without_procedure(tables: ClaimTables) -> nw.LazyFrame[Any]:
     implants = _supplies(tables).filter(
         _named(tables, known.implant, known.implant_not, accents=True), ~nw.col("date").is_null()
     )
+    bloodless = family(tables, "service_line", known.bloodless)
     work = tables.service_line.filter(
-        nw.col("ma_nhom").is_in(known.procedure_groups) | family(tables, "service_line", known.procedure)
+        (nw.col("ma_nhom").is_in(known.procedure_groups) & ~bloodless) | family(tables, "service_line", known.procedure)
     ).select(*KEY, done=day(carried_out()))
     apart = days_between(nw.col("done"), nw.col("date")).abs()
     served = (

@@ -58,7 +58,7 @@ class BedOverCapacity(Scheme):
             ghost = hand.clone(model, patient, (day - model.start // DAY) * DAY + dice.between(-25, 25))
             if ghost.left // DAY >= clock.days or ghost.start < 0:
                 continue
-            if taken and dice.hit(hand.boldness):
+            if taken and hand.openly(hand.boldness):
                 for line in ghost.of_kind("bed"):
                     line.bed = dice.pick(taken)
             if model.route != "2":

@@ -32,7 +32,7 @@ class BedShareFull(Scheme):
             return None
         host, other = dice.pick(found)
         hand.touch(host)
-        openly = dice.hit(0.25 + hand.boldness)
+        openly = hand.openly(0.25 + hand.boldness)
         if openly:
             bed.bed = other.bed
         sharing = [(visit, bed), (host, other)]

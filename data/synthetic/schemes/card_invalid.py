@@ -31,7 +31,7 @@ class CardInvalid(Scheme):
         expired = visit.start // DAY - dice.between(1, 4)
         stated = patient.card_to
         patient.card_to = f"{clock.date_of(expired):%Y%m%d}"
-        if not dice.hit(0.2 + 0.7 * hand.boldness):
+        if not hand.openly(0.2 + 0.7 * hand.boldness):
             visit.card_to = stated
         patient.free_from = 10**9
         hand.refuse(visit, *visit.lines)

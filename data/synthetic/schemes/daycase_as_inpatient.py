@@ -36,10 +36,10 @@ class DaycaseAsInpatient(Scheme):
             return None
         visit.admitted = exam.result + dice.between(10, 25)
         done = max([line.result for line in visit.lines] + [visit.admitted + 60])
-        night = dice.hit(0.6 - 0.6 * hand.boldness)
+        night = not hand.openly(0.4 + 0.6 * hand.boldness)
         if night:
             out = (day + 1) * DAY + dice.between(7 * 60 + 40, 10 * 60 + 30)
-        elif dice.hit(hand.boldness):
+        elif hand.openly(hand.boldness):
             out = done + dice.between(40, 110)
         else:
             out = max(done + 60, min(visit.admitted + dice.between(5 * 60, 11 * 60), day * DAY + 20 * 60))

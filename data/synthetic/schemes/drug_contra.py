@@ -8,6 +8,8 @@ from data.synthetic.deed import Hand, Scheme
 from data.synthetic.diseases import Order
 from data.synthetic.world import has_heart_disease
 
+AGAINST = ("O", "I2", "I50", "J44")
+"""Diagnoses that the label of the drug names: pregnancy, sick heart, sick lungs."""
 ANTIBIOTICS = frozenset({"amox", "amoxc", "cefi", "cefu", "azi"})
 
 
@@ -30,7 +32,10 @@ class DrugContra(Scheme):
         return visit.disease.code.startswith("O") or has_heart_disease(visit.patient)
 
     def commit(self, visit: Visit, hand: Hand) -> list[Visit] | None:
-        """A fluoroquinolone for a child or in pregnancy; metformin or an anti-inflammatory with a sick heart."""
+        """A fluoroquinolone for a child or in pregnancy; metformin or an anti-inflammatory with a sick heart.
+
+        Bold: against the illness the prescription itself is for, with metformin, whose label names it.
+        """
         dice = hand.dice
         plain = next((line for line in visit.lines if line.item.key in ANTIBIOTICS), None)
         if plain is not None and visit.patient.age(visit.start // DAY) < 17:
@@ -40,10 +45,12 @@ class DrugContra(Scheme):
             visit.lines.remove(plain)
             visit.lines.append(new)
             return []
+        if hand.intensity == "blatant" and not visit.disease.code.startswith(AGAINST):
+            return None  # the illness must stand on the very prescription
         first = next(line for line in visit.lines if line.item.table == 2)
         if visit.disease.code.startswith("O"):
             order = Order("levo", 1.0, 1, 1, 5 + 2 * dice.between(0, 1))
-        elif visit.kind != OUTPATIENT and dice.hit(0.5 + 0.3 * hand.boldness):
+        elif visit.kind != OUTPATIENT and hand.openly(0.5 + 0.3 * hand.boldness):
             order = Order("metf", 1.0, 1, 2, 30)
         else:
             order = Order(dice.pick(("melox", "celec")), 1.0, 1, dice.between(1, 2), dice.pick((7, 10, 14)))

@@ -25,9 +25,9 @@ class DupClaim(Scheme):
     def commit(self, visit: Visit, hand: Hand) -> list[Visit] | None:
         """Bold: the same to the minute. Subtle: moved some days, a line or two left out, results written anew."""
         dice, clock = hand.dice, hand.world.clock
-        if visit.stay:
+        if visit.stay and hand.intensity != "blatant":
             return self._before_the_bed(visit, hand)
-        bold = dice.hit(1.2 * hand.boldness)
+        bold = hand.openly(1.2 * hand.boldness)
         shift = 0
         if not bold:
             day = visit.start // DAY
@@ -65,7 +65,7 @@ class DupClaim(Scheme):
         twin.doctor = next(
             (d for team in visit.facility.exams.values() for d in team if d.code == exam.doctor), visit.doctor
         )
-        if not dice.hit(0.3 + hand.boldness):
+        if not hand.openly(0.3 + hand.boldness):
             early = [exam, *dice.sample([x for x in early if x is not exam], max(2, len(early) // 2))]
         twin.lines = [x.copy() for x in early if x.result <= visit.end - 60]
         twin.left = twin.end = max(visit.admitted, *(x.result for x in twin.lines)) + dice.between(2, 9)

@@ -53,16 +53,20 @@ class ExamTooShort(Scheme):
         """The same technician goes from bed to bed."""
         dice = hand.dice
         for line in visit.of_kind("rehab"):
-            if dice.hit(0.3 + 0.6 * hand.boldness):
+            if hand.openly(0.3 + 0.6 * hand.boldness):
                 part = 0.62 - 0.4 * hand.boldness * dice.chance()
+                if hand.intensity == "blatant":
+                    part = min(part, 0.4)
                 line.result = line.done + max(3, round(line.item.minutes * part))
                 hand.refuse(visit, line)
 
     @staticmethod
     def _consultation(visit: Visit, hand: Hand) -> None:
-        """Looked at, put under the probe and sent home; the times of everything shrink alike."""
+        """Looked at, put under the probe and sent home; the times of everything shrink alike. Bold: in minutes."""
         dice, took = hand.dice, visit.left - visit.start
         target = round(17 - 10 * hand.boldness) + dice.between(-1, 3)
+        if hand.intensity == "blatant":
+            target = min(target, 9)
         if took < 2 * target:
             return
 

@@ -25,7 +25,10 @@ class MachineOverCapacity(Scheme):
         return visit.kind in self.kinds and any(line.item.kind in STUDIES for line in visit.lines)
 
     def commit(self, visit: Visit, hand: Hand) -> list[Visit] | None:
-        """One day after another until enough have one; subtle: between the real studies, a little too tight."""
+        """One day after another until enough have one; subtle: between the real studies, a little too tight.
+
+        Bold: in half the time. Blatant: of the usual length, several on the one machine at once.
+        """
         dice, clock = hand.dice, hand.world.clock
         model = next(line for line in visit.lines if line.item.kind in STUDIES)
         first, wanted, made = model.done // DAY, hand.group(6, 30), 0
@@ -55,7 +58,8 @@ class MachineOverCapacity(Scheme):
         exam = next((line for line in visit.lines if line.item.kind == "exam"), None)
         if item is None or (exam is None and not visit.stay):
             return 0
-        minutes = max(3, item.minutes // 2) if bold else item.minutes - 1
+        half = bold and hand.intensity != "blatant"
+        minutes = max(3, item.minutes // 2) if half else item.minutes - 1
         if not bold:
             while (clash := next((r for r in real if r[0] + 2 < at + minutes and at < r[1] - 2), None)) is not None:
                 at = clash[1] - 1

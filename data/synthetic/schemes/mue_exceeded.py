@@ -8,6 +8,7 @@ from data.synthetic.deed import Hand, Scheme
 
 OFTEN = ("pct", "crp", "cbc", "ions", "glu", "tropo", "coag", "crea", "ecg", "bnp", "us_abd", "xq_chest")
 """Tests whose repetition pays, in the order of who tries what first."""
+LIMITED = "pct"  # a circular says how often it is paid
 
 
 class MueExceeded(Scheme):
@@ -27,7 +28,10 @@ class MueExceeded(Scheme):
         return visit.kind == CHRONIC_CARE and any(d.code == "E11.9" for d in visit.patient.chronic)
 
     def commit(self, visit: Visit, hand: Hand) -> list[Visit] | None:
-        """Bold: several a day, day after day. Subtle: a second one next day, or too soon."""
+        """Bold: several a day, day after day. Subtle: a second one next day, or too soon.
+
+        Blatant: procalcitonin, of which two days have one by law.
+        """
         dice = hand.dice
         if not visit.stay:
             return self._too_soon(visit, hand)
@@ -35,27 +39,27 @@ class MueExceeded(Scheme):
         if not found:
             return None
         source = found[0] if dice.hit(0.5) else dice.pick(found)
-        if source.item.group == 1 and hand.boldness > 0.5 and dice.hit(0.4):  # typed as a number
+        blatant = hand.intensity == "blatant"
+        key = LIMITED if blatant else source.item.key
+        if source.item.group == 1 and hand.boldness > 0.5 and not blatant and dice.hit(0.4):  # typed as a number
             source.quantity = (2 + round(3 * hand.boldness * dice.chance())) * 1000
             return []
         gap = round((22 - 17 * hand.boldness) * 60)
         again = [
             line for n in range(1, 2 + round(1 + 6 * hand.boldness))
-            if (line := self._again(visit, hand, source, source.ordered + n * gap + dice.between(-20, 20))) is not None
+            if (line := self._again(visit, hand, key, source.ordered + n * gap + dice.between(-20, 20))) is not None
         ]  # fmt: skip
         visit.lines.extend(again)
-        return [] if again else None
+        return [] if len(again) > blatant else None
 
     @staticmethod
-    def _again(visit: Visit, hand: Hand, source: Line, moment: int) -> Line | None:
+    def _again(visit: Visit, hand: Hand, key: str, moment: int) -> Line | None:
         if moment > visit.end - 200:
             return None
         day, f = moment // DAY, visit.facility
         working = hand.world.clock.working(day)
         doctor = f.ward_doctor(visit.ward, day) if working else f.on_call[day % len(f.on_call)]
-        return hand.care.test(
-            f, visit, source.item.key, moment, doctor.code, visit.ward, visit.end - 60, free_choice=True
-        )
+        return hand.care.test(f, visit, key, moment, doctor.code, visit.ward, visit.end - 60, free_choice=True)
 
     @staticmethod
     def _too_soon(visit: Visit, hand: Hand) -> list[Visit] | None:

@@ -33,7 +33,7 @@ class OverlapDrugSupply(Scheme):
             if f.province == visit.facility.province and f is not visit.facility and f.level in "pdv"
         ]
         made: list[Visit] = []
-        early = dice.hit(0.3 + 0.7 * hand.boldness)
+        early = hand.openly(0.3 + 0.7 * hand.boldness)
         for site in dice.sample(sites, 1 + dice.hit(hand.boldness - 0.4)):
             gap = dice.between(5, 12) + 4 * len(made) if early else dice.between(14, 21)
             twin = self._fetch(visit, hand, site, visit.start // DAY + gap)

@@ -41,7 +41,7 @@ class PhantomSupply(Scheme):
             again = mine.copy()
             again.quantity = (dice.between(2, 4) if mine.item.key in MANY else 1) * 1000
             if again.serial:
-                same = dice.hit(hand.boldness)  # the sticker of one box on every sheet
+                same = hand.openly(hand.boldness)  # the sticker of one box on every sheet
                 again.serial = serial if same else f"SN{dice.between(10**8, 10**9 - 1)}"
             if mine.item.key in MANY and again.serial != serial:
                 mine.quantity += again.quantity  # more of the same, on the line that is there

@@ -30,7 +30,7 @@ class PostDischargeVisit(Scheme):
             return None
         day = visit.end // DAY
         start = visit.end + dice.between(20, 120)
-        if not dice.hit(hand.boldness) or start % DAY > 15 * 60 + 30 or not clock.working(day):
+        if not hand.openly(hand.boldness) or start % DAY > 15 * 60 + 30 or not clock.working(day):
             day += 1 if hand.boldness > 0.4 else dice.between(1, 2)
             start = day * DAY + dice.between(7 * 60 + 10, 10 * 60 + 30)
         if day >= clock.days or not clock.working(day):

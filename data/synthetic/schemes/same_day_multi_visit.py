@@ -29,7 +29,7 @@ class SameDayMultiVisit(Scheme):
         exam = visit.of_kind("exam")[0]
         day = visit.start // DAY
         start = visit.left + dice.between(5, 60)
-        if not dice.hit(0.2 + 0.7 * hand.boldness) or start % DAY > 15 * 60:
+        if not hand.openly(0.2 + 0.7 * hand.boldness) or start % DAY > 15 * 60:
             day += dice.between(1, 3)
             while day < clock.days and not clock.working(day):
                 day += 1

@@ -44,7 +44,7 @@ class SexAgeMismatch(Scheme):
                 hand.care.drug_line(visit.facility, visit.patient, hand.care.drugs[order.key], order, like.ordered,
                                     like.doctor, like.department, order.days)
             )  # fmt: skip
-        if dice.hit(hand.boldness * 1.2 - 0.3):
+        if hand.openly(hand.boldness * 1.2 - 0.3):
             codes = ("N76.0", "O26.8") if visit.patient.sex == MAN else ("N40",)
             visit.disease = dice.pick([d for d in (*acute(), *chronic()) if d.code in codes])
             hand.refuse(visit, *(line for line in visit.lines if line is not scan))

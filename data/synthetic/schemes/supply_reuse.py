@@ -34,7 +34,7 @@ class SupplyReuse(Scheme):
             hand.touch(other)
             devices = [line for line in other.lines if line.item.key in REUSED]
             for line in devices:
-                if hand.dice.hit(0.1 + 0.9 * hand.boldness):
+                if hand.openly(0.1 + 0.9 * hand.boldness):
                     line.serial = _sticker(other.facility, line)
             hand.refuse(other, *devices)  # the pack was paid for when it was opened
         return []

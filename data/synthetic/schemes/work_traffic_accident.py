@@ -24,7 +24,7 @@ class WorkTrafficAccident(Scheme):
 
     def commit(self, visit: Visit, hand: Hand) -> list[Visit] | None:
         """Bold: the cause is written and nobody is asked. Clear: the cause is left out. Subtle: a fall at home."""
-        if hand.dice.hit(hand.boldness):
+        if hand.openly(hand.boldness):
             visit.injury = WORK if visit.patient.employer and hand.dice.hit(0.7) else TRAFFIC
         else:
             visit.injury = NONE if hand.dice.hit(0.25 + hand.boldness / 2) else AT_HOME

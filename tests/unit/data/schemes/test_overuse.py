@@ -137,7 +137,8 @@ def test_over_drug_poly(world: World) -> None:
     assert mean(per_claim(usual, support.sum())) < 0.6
     assert mean(per_claim(rows, pl.len())) > mean(per_claim(usual, pl.len())) + 0.8
     bold = blatant(rows)
-    assert bold.is_empty() or mean(per_claim(bold, support.sum())) >= mean(per_claim(rows, support.sum()))
+    few = bold.select(KEY).unique().height < 5  # one claim is no mean
+    assert few or mean(per_claim(bold, support.sum())) >= mean(per_claim(rows, support.sum()))
 
 
 def test_over_drug_qty(world: World) -> None:
