@@ -19,6 +19,7 @@ NAMES = (
     "growth",
     "quality",
     "ablation",
+    "feedback",
     "outliers",
     "public",
 )

@@ -7,7 +7,9 @@ hospital its money and a doctor his name. What peers and the expected cost canno
 without an amount) and the plain size of the bill only give a claim its place among those without a sign, never an
 amount, never a flag.
 
-Likelihoods are priors by severity until assessors' outcomes are there to learn from; they are parameters of the bundle.
+A sign's likelihood is a level times its strength. A rule's strength is how rare its sign is among like claims, that of
+a finding or an excess how far it stands out; levels are priors by severity and kind until assessors' outcomes are there
+to learn from (`models.feedback`), for each source its own. They are parameters of the bundle.
 """
 
 from __future__ import annotations
@@ -28,25 +30,42 @@ if TYPE_CHECKING:
     from detectors.statistical.expected_cost import CostGroup
 
 CLAIM = ["ma_cskcb", "ma_lk"]
+LEVELS = ("deny", "warn", "info", "excess", "finding")
+LEVEL = (
+    pl.when(pl.col("kind") == "rule")
+    .then(pl.col("severity"))
+    .when(pl.col("kind") == "detector")
+    .then(pl.lit("excess"))
+    .otherwise(pl.lit("finding"))
+)
+"""The one of `LEVELS` that a row of `shares_of` has: a rule's severity, or the kind of detector."""
+SOURCE = pl.col("source").str.split("@").list.first()
+"""What outcomes teach about: a rule, a finder's pattern, a cost group of the expected cost, whatever its version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """How likely a signal of each kind is to be confirmed, before any label is known."""
+    """How likely a signal of each kind is to be confirmed; the defaults are the priors, before any outcome is known."""
 
     deny: float = 0.9
     warn: float = 0.5
     info: float = 0.1
-    excess: float = 0.3  # times the excess's strength
-    finding: float = 0.5  # times the finding's strength
+    excess: float = 0.3
+    finding: float = 0.5
     base: float = 0.003  # share of the bill that adds to a claim's place: what no signal names grows with the bill
     outlier: float = 0.02  # the same for a wholly strange shape
     certainty: float = 0.25  # power of the likelihood that a place is damped by: of equal money the surer comes first
-    learned: Mapping[str, float] = field(default_factory=dict[str, float])  # by rule id, from assessors' outcomes
+    learned: Mapping[str, float] = field(default_factory=dict[str, float])  # by source (`SOURCE`), from outcomes
 
-    def of(self, severity: str) -> float:
-        """The prior of a rule's severity."""
-        return {"deny": self.deny, "warn": self.warn, "info": self.info}[severity]
+    def of(self, level: str) -> float:
+        """How likely a signal of one of `LEVELS` is at full strength."""
+        return float(getattr(self, level))
+
+    def likelihood(self) -> pl.Expr:
+        """The likelihood of each row of `shares_of`."""
+        level = LEVEL.replace_strict({level: self.of(level) for level in LEVELS}, return_dtype=pl.Float64)
+        learned = SOURCE.replace_strict(self.learned, default=None, return_dtype=pl.Float64)
+        return pl.col("strength") * pl.coalesce(learned, level)
 
 
 @dataclass(frozen=True)
@@ -90,18 +109,8 @@ def fuse(
         weights: likelihoods.
         pivot: place (VND) at which the score is one half: the review threshold found in training.
     """
-    hits, findings, excess, lines = signals.hits, signals.findings, signals.excess, signals.lines
-    # the fund never pays more than is covered
-    claims = signals.claims.with_columns(bill=pl.coalesce("t_bhtt", "t_tongchi_bh"))
-    named = pl.concat([hits.select(_NAMED), findings.select(_NAMED)])
-    shares = pl.concat(
-        [
-            _rule_shares(claims, hits, rarity, weights),
-            _finding_shares(claims, findings, weights),
-            _excess_candidates(claims, named, excess, lines, weights),
-        ]
-    )
-    shares = _credit(shares, claims)
+    claims, hits, lines = _with_bill(signals.claims), signals.hits, signals.lines
+    shares = _credit(shares_of(signals, rarity).with_columns(likelihood=weights.likelihood()))
     totals = shares.group_by(CLAIM).agg(
         pl.col("credited").sum().alias("amount_at_risk"), pl.col("recoverable").sum().alias("expected_recoverable")
     )
@@ -145,6 +154,27 @@ def fuse(
         "allowed",
     ).sort(*CLAIM, "source", "line_table", "row_no", nulls_last=True)
     return Fused(claims=fused.drop("strangeness", "bill", "hit", *_ASIDE).sort(CLAIM), signals=rows)
+
+
+def shares_of(signals: Signals, rarity: Rarity) -> pl.DataFrame:
+    """What each signal names, and its strength (0 to 1), before any is weighed: one row a signal and line.
+
+    Beside it stands the `bill` (VND) of the claim.
+    """
+    claims = _with_bill(signals.claims)
+    named = pl.concat([signals.hits.select(_NAMED), signals.findings.select(_NAMED)])
+    shares = pl.concat(
+        [
+            _rule_shares(claims, signals.hits, rarity),
+            _finding_shares(claims, signals.findings),
+            _excess_candidates(claims, named, signals.excess, signals.lines),
+        ]
+    )
+    return shares.join(claims.select(*CLAIM, "bill"), on=CLAIM)
+
+
+def _with_bill(claims: pl.DataFrame) -> pl.DataFrame:
+    return claims.with_columns(bill=pl.coalesce("t_bhtt", "t_tongchi_bh"))  # the fund never pays more than is covered
 
 
 _PEERS = ("peer_group", "peer_n", "peer_median")
@@ -200,7 +230,7 @@ _SHARE = {
     "kind": pl.String,
     "scheme": pl.String,
     "severity": pl.String,
-    "likelihood": pl.Float64,
+    "strength": pl.Float64,
     "amount": pl.Float64,
     "observed": pl.Float64,
     "allowed": pl.Float64,
@@ -212,31 +242,23 @@ _SHARE = {
 }
 
 
-def _rule_shares(claims: pl.DataFrame, hits: pl.DataFrame, rarity: Rarity, weights: Weights) -> pl.DataFrame:
-    prior = {severity: weights.of(severity) for severity in ("deny", "warn", "info")}
+def _rule_shares(claims: pl.DataFrame, hits: pl.DataFrame, rarity: Rarity) -> pl.DataFrame:
     named = hits.join(claims.select(CLAIM), on=CLAIM, how="semi", maintain_order="left")
     return named.with_columns(
         kind=pl.lit("rule"),
-        likelihood=pl.coalesce(
-            pl.col("source")
-            .str.split("@")
-            .list.first()
-            .replace_strict(weights.learned, default=None, return_dtype=pl.Float64),
-            pl.col("severity").replace_strict(prior, return_dtype=pl.Float64) * rarity.of(named, claims),
-        ),
+        strength=rarity.of(named, claims),
         high=pl.lit(None, dtype=pl.Float64),
         **{name: pl.lit(None, dtype=_SHARE[name]) for name in ("habit", "peer_group", "peer_n", "peer_median")},
     ).select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
 
 
-def _finding_shares(claims: pl.DataFrame, findings: pl.DataFrame, weights: Weights) -> pl.DataFrame:
+def _finding_shares(claims: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
     return (
         findings.join(claims.select(CLAIM), on=CLAIM, how="semi")
         .filter(pl.col("amount") > 0)
         .with_columns(
             kind=pl.lit("finding"),
             severity=pl.lit("info"),
-            likelihood=pl.col("strength") * weights.finding,
             **{name: pl.lit(None, dtype=_SHARE[name]) for name in ("high", "habit", "peer_median")},
         )
         .select([pl.col(name).cast(dtype) for name, dtype in _SHARE.items()])
@@ -244,7 +266,7 @@ def _finding_shares(claims: pl.DataFrame, findings: pl.DataFrame, weights: Weigh
 
 
 def _excess_candidates(
-    claims: pl.DataFrame, named_lines: pl.DataFrame, excess: pl.DataFrame, lines: pl.DataFrame, weights: Weights
+    claims: pl.DataFrame, named_lines: pl.DataFrame, excess: pl.DataFrame, lines: pl.DataFrame
 ) -> pl.DataFrame:
     """Excess of each cost group in the fund's money, less what rules and finders name on the group's lines."""
     by_nhom = {nhom: group.name for group in COST_GROUPS for nhom in group.nhom}
@@ -271,7 +293,6 @@ def _excess_candidates(
             kind=pl.lit("detector"),
             scheme=pl.col("group").replace_strict(schemes, return_dtype=pl.String),
             severity=pl.lit("info"),
-            likelihood=pl.col("strength") * weights.excess,
             allowed=pl.col("expected"),
         )
         .filter(pl.col("amount") > 0)
@@ -279,7 +300,7 @@ def _excess_candidates(
     )
 
 
-def _credit(shares: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
+def _credit(shares: pl.DataFrame) -> pl.DataFrame:
     """Give every share the money it names beyond the likelier ones before it, up to the claim's bill in all."""
     order = [pl.col("likelihood"), pl.col("amount"), pl.col("source"), pl.col("line_table"), pl.col("row_no")]
     line = [*CLAIM, "line_table", "row_no"]
@@ -288,8 +309,7 @@ def _credit(shares: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
         [f"expected_cost:{group.name}" for group in TOTALS]
     )
     return (
-        shares.join(claims.select(*CLAIM, "bill"), on=CLAIM)
-        .sort(*CLAIM, *order, descending=[False, False, True, True, False, False, False], nulls_last=True)
+        shares.sort(*CLAIM, *order, descending=[False, False, True, True, False, False, False], nulls_last=True)
         .with_columns(before=pl.col("amount").cum_max().shift(1).over(line).fill_null(0.0))
         .with_columns(
             # lines add up; whole-claim signs overlap each other and the lines; excesses add, each in its own cost group

@@ -1,8 +1,8 @@
 """Training: fit the detectors on claims as they are, measure them on later months, keep everything that made them.
 
-Nothing here sees a label unless `labels` are given; then the likelihoods of the rules move from their priors towards
-the share of each that assessors confirmed. A detector learns only from claims it could judge: a blank taken for a
-nought would teach that little is usual.
+Nothing here sees a label unless `decisions` are given; then likelihoods move from their priors towards what assessors
+confirmed (`models.feedback`), and nothing else does. A detector learns only from claims it could judge: a blank taken
+for a nought would teach that little is usual.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from features.peers import LADDERS, PeerTable
 from models.bundle import Bundle, ref
 from models.company import in_company
 from models.entities import learn
+from models.feedback import learn as learn_outcomes
 from models.scoring import BY_PATIENT, scored_chunks, with_doctor, with_history
 
 if TYPE_CHECKING:
@@ -74,14 +75,16 @@ def train(
     until: date | None = None,
     seed: int,
     review_share: float = 0.02,
-    weights: Weights | None = None,
+    decisions: pl.DataFrame | None = None,
     outliers: Sequence[str] | None = None,
     step: Step = lambda _: None,
 ) -> Trained:
     """Fit on the earlier claims, measure on the later ones, then fit on all for the bundle.
 
     `review_share` is the part of claims that assessors can look at: the review threshold is set there. `outliers` names
-    the outlier detectors, otherwise those of the standard bundle are taken. Raises TooFewClaims, UnknownDetector.
+    the outlier detectors, otherwise those of the standard bundle are taken. `decisions` are final ones of assessors
+    (`models.efficacy.DECISION`); those about claims of the period teach the likelihoods. Raises TooFewClaims,
+    UnknownDetector.
     """
     kinds = bundled(outliers)
     step("read")
@@ -123,7 +126,7 @@ def train(
             encounters,
             {r.id: signs[r.id].join(applying(r, encounters, None), on=CLAIM, how="semi") for r in rules()},
         ),
-        weights=weights or Weights(),
+        weights=Weights(),
         pivot=PROVISIONAL_PIVOT,
         entity_pivots={},
         trained={
@@ -138,7 +141,17 @@ def train(
         },
     )
     step("threshold")
-    scored = pl.concat(each.claims for each, _ in scored_chunks(reader, fitted, targets, company=signs))
+
+    def score(bundle: Bundle) -> pl.DataFrame:
+        return pl.concat(each.claims for each, _ in scored_chunks(reader, bundle, targets, company=signs))
+
+    scored = score(fitted)
+    if decisions is not None:
+        step("outcomes")
+        fitted = replace(fitted, pivot=_pivot(scored["place"], review_share))
+        lessons = learn_outcomes(reader, fitted, decisions, since=since, until=until)
+        fitted = replace(fitted, weights=lessons.weights, trained={**fitted.trained, "outcomes": lessons.as_json()})
+        scored = score(fitted)
     pivot = _pivot(scored["place"], review_share)
     known = learn(reader, scored, fitted.weights)
     bundle = replace(fitted, pivot=pivot, entity_pivots=dict(known.pivots), entities=known)
@@ -149,10 +162,11 @@ def train(
         "claims_with_rule_hits": float(scored.filter(pl.col("evidence").str.contains('"rule"', literal=True)).height),
     }
     parameters = {
-        **{k: v for k, v in fitted.trained.items() if k not in ("rule_versions", "unlearned")},
+        **{k: v for k, v in fitted.trained.items() if k not in ("rule_versions", "unlearned", "outcomes")},
         "holdout_from": cut.isoformat(),
         "features": len(matrix.columns) - 3,
         "rules": len(rules()),
+        "decisions": fitted.trained.get("outcomes", {}).get("decisions", 0),
     }
     return Trained(bundle=bundle, parameters=parameters, metrics=metrics)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time
+from typing import Any
 
 import click
 
+from service.commands.train import show_lessons
 from service.console import json_option, start
 
 
@@ -58,19 +60,27 @@ def listed(as_json: bool = False) -> None:
 @click.argument("version")
 @json_option
 def show(version: str, as_json: bool) -> None:
-    """Tham số và chỉ số của một phiên bản / parameters and metrics of one version."""
+    """Tham số, chỉ số và điều một phiên bản học từ quyết định / parameters, metrics and lessons of one version."""
     app, console = start(as_json)
     number = app.registry.resolve(version)
     found = next(v for v in app.registry.versions() if v.version == number)
     rows = {**found.parameters, **found.metrics}
+    outcomes: dict[str, Any] | None = app.registry.load(number).trained.get("outcomes")
+
+    def show_it() -> None:
+        console.table(["", ""], list(rows.items()), title=f"version {number} ({', '.join(found.aliases)})")
+        if outcomes is not None:
+            show_lessons(console, outcomes)
+
     console.result(
         {
             "version": number,
             "aliases": list(found.aliases),
             "parameters": dict(found.parameters),
             "metrics": dict(found.metrics),
+            "outcomes": outcomes,
         },
-        lambda: console.table(["", ""], list(rows.items()), title=f"version {number} ({', '.join(found.aliases)})"),
+        show_it,
     )
 
 

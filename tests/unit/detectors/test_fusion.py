@@ -346,3 +346,21 @@ def test_the_likelihood_is_that_of_at_least_one_source_each_speaking_once() -> N
     assert two_lines["likelihood"] == pytest.approx(0.9)
     assert both["likelihood"] == pytest.approx(1 - 0.1 * 0.5)
     assert run()["likelihood"] == 0.0
+
+
+def test_every_kind_of_source_learns_and_the_parts_still_add_up() -> None:
+    learned = {BED.id: 0.6, STAY.id: 0.2, "odd:many": 0.5, "expected_cost:lab": 0.1}
+    row = run(
+        line(BED, 1, 80_000), whole(STAY, 300_000), excess=(above(200_000, 0.5),), findings=(found(2, 50_000, 0.4),),
+        weights=Weights(learned=learned), rarity=like_claims(0.05),
+    )  # fmt: skip
+    parts = {part["source"]: part for part in json.loads(row["evidence"])}
+    assert parts["odd:many@3"]["strength"] == pytest.approx(0.4 * 0.5)
+    assert parts["expected_cost:lab@1"]["strength"] == pytest.approx(0.5 * 0.1)
+    assert parts[BED.ref]["strength"] == pytest.approx(0.6)
+    assert 0 < parts[STAY.ref]["strength"] < 0.2  # a common sign is damped, learned or not
+    assert row["expected_recoverable"] == pytest.approx(sum(p["expected_recoverable"] for p in parts.values()))
+    none = 1.0
+    for part in parts.values():
+        none *= 1.0 - part["strength"]
+    assert row["likelihood"] == pytest.approx(1.0 - none, abs=1e-6)
