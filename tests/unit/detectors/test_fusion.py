@@ -62,7 +62,8 @@ def run(
     columns = {**HIT_COLUMNS, "source": pl.String(), "scheme": pl.String(), "severity": pl.String()}
     lines = pl.DataFrame(
         [
-            {**KEY, "line_table": "service_line", "row_no": n, "ma_nhom": 1, "t_bhtt": 100_000.0, "item": f"Món {n}"}
+            {**KEY, "line_table": "service_line", "row_no": n, "ma_nhom": 1, "t_bhtt": 100_000.0}
+            | {"code": f"03.{n}", "item": f"Món {n}"}
             for n in (1, 2, 3)
         ],
         schema_overrides={"row_no": pl.Int32, "ma_nhom": pl.Int32},
