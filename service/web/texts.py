@@ -101,6 +101,35 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Chưa có lần chấm điểm nào. Hãy nạp hồ sơ rồi chạy minhbach score.",
         "Nothing was scored yet. Load claims, then run minhbach score.",
     ),
+    "worklist.alike": ("+ {n} hồ sơ tương tự, kỳ vọng {sum}", "+ {n} claims alike, {sum} expected"),
+    "worklist.alike_title": (
+        "Cùng cơ sở, cùng dấu hiệu chính, cùng thuốc hoặc dịch vụ: xem tất cả",
+        "Same facility, same main sign, same drug or service: show all",
+    ),
+    "worklist.note_alike": (
+        "Mỗi kiểu một hồ sơ: {listed} dòng thay cho {total} hồ sơ; số tương tự ghi ở từng dòng.",
+        "One claim of each pattern: {listed} rows stand for {total} claims; each says how many are alike.",
+    ),
+    "worklist.note_pattern": (
+        "Các hồ sơ tương tự nhau: cùng cơ sở, cùng dấu hiệu chính, cùng thuốc hoặc dịch vụ.",
+        "Claims alike: same facility, same main sign, same drug or service.",
+    ),
+    "worklist.note_hours": (
+        "Vừa {asked} giờ (ước tính {hours} giờ đọc), xếp theo số tiền kỳ vọng thu hồi mỗi phút.",
+        "What fits {asked} hours (about {hours} hours of reading), most expected money a minute first.",
+    ),
+    "worklist.show_each": ("Hiện từng hồ sơ", "Show every claim"),
+    "worklist.show_grouped": ("Hiện mỗi kiểu một hồ sơ", "Show one claim of each pattern"),
+    "worklist.leave_pattern": ("Về danh sách", "Back to the list"),
+    "worklist.pace": ("{minutes} phút, {worth}/phút", "{minutes} min, {worth}/min"),
+    "likelihood.short": ("khả năng {value}", "likelihood {value}"),
+    "likelihood.label": ("Khả năng xác nhận", "Likelihood"),
+    "likelihood.meaning": (
+        "Khả năng xác nhận: ước tính, từ 0 đến 1, rằng khi xem xét sẽ xác nhận được ít nhất một dấu hiệu của hồ sơ. "
+        "Đây là ước tính để xếp thứ tự đọc, không phải kết luận.",
+        "Likelihood: an estimate, 0 to 1, that a review confirms at least one sign of the claim. "
+        "It orders the reading and concludes nothing.",
+    ),
     "worklist.not_evaluable": ("Chưa đánh giá được", "Not evaluable"),
     "filter.text": ("Tìm", "Search"),
     "filter.text_hint": ("Mã hồ sơ, cơ sở, bác sĩ, ICD", "Claim, facility, doctor, ICD"),
@@ -112,6 +141,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "filter.facility": ("Mã cơ sở", "Facility"),
     "filter.since": ("Ra viện từ", "Left from"),
     "filter.until": ("đến", "to"),
+    "filter.hours": ("Số giờ có", "Hours I have"),
+    "filter.hours_title": (
+        "Chỉ những hồ sơ đọc kịp trong số giờ này; thời gian đọc là ước tính",
+        "Only what can be read in these hours; reading times are estimates",
+    ),
     "filter.flagged": ("Chỉ hồ sơ có dấu hiệu", "Flagged only"),
     "filter.apply": ("Lọc", "Filter"),
     "filter.clear": ("Bỏ lọc", "Clear"),
@@ -151,6 +185,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Amount at risk times how likely the signs hold",
     ),
     "claim.evidence_json": ("Tải bằng chứng (JSON)", "Download evidence (JSON)"),
+    "claim.alike": ("{n} hồ sơ tương tự", "{n} claims alike"),
     "fact.title": ("Thông tin hồ sơ", "About this claim"),
     "fact.facility": ("Cơ sở KCB", "Facility"),
     "fact.department": ("Khoa", "Department"),

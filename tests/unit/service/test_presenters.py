@@ -73,6 +73,10 @@ ROW = ClaimRow(
     flagged=True,
     amount_at_risk=Decimal("400000.50"),
     expected_recoverable=Decimal(349_360),
+    likelihood=0.6234,
+    pattern="7f00a1",
+    minutes=10.5,
+    worth=33272.38,
     schemes=("BED_DAY_PADDING", "DUP_LINE", "OVER_TEST"),
     status="scored",
     reason_vi="Năm ngày giường trong ba ngày",
@@ -131,6 +135,7 @@ CLAIM = ClaimDetail(
         "so_ngay_dtri": 4,
     },
     row=ROW,
+    alike=199,
     reasons_vi="",
     reasons_en="",
     evidence=(
@@ -291,12 +296,14 @@ def list_view(
     page = Page(
         run=more.get("run", RUN),
         rows=rows,
+        listed=more.get("listed", 120),
         total=120,
         flagged=40,
         amount_at_risk=Decimal(1_500_000_000),
         expected_recoverable=Decimal(900_000),
         page=2,
         size=50,
+        minutes=2_340.0,
     )
     facets = Facets(
         schemes=(Choice(value="DUP_LINE", claims=7, flagged=1),), provinces=(Choice(value="79", claims=9, flagged=1),)
