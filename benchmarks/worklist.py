@@ -1,7 +1,7 @@
 """The page of a worklist: how long a person or a program waits for one page of 100,000 scored claims.
 
-Prints one JSON line: median milliseconds, warm, of the query alone (of every claim, of one of each pattern, of what fits
-40 hours), of GET /api/v1/claims and of the HTML page.
+Prints one JSON line: median milliseconds, warm, of the query alone (of every claim, of one of each pattern, of what
+fits 40 hours), of GET /api/v1/claims and of the HTML page.
 """
 
 from __future__ import annotations

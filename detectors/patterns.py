@@ -1,9 +1,10 @@
-"""Patterns: claims whose main sign says the same of the same facility, so that a fault made two hundred times is read once.
+"""Patterns: claims whose main sign says the same of the same facility: a fault made two hundred times is read once.
 
 A pattern is the facility, the source of the claim's main sign (the one whose reason is shown: it carries most of the
-expected recoverable money) and, where that sign names lines, the code of the dearest of them. It follows from the claim's
-own signs alone, so it is the same alone, in any batch and in any order. The version of a rule is no part of it: a rule
-that was rewritten still finds the same fault. It is kept as a hash: it stands in addresses, where nothing of a claim may.
+expected recoverable money) and, where that sign names lines, the code of the dearest of them. It follows from the
+claim's own signs, so it is the same alone, in any batch and in any order. The version of a rule is no part of it: a
+rule that was rewritten still finds the same fault. It is kept as a hash: it stands in addresses, where nothing of a
+claim may.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ class Listing:
             within.append("nth <= ?")
             values.append(self.claims)
         counted = (
-            f"select *, row_number() over mine as nth, round(sum(minutes) over (mine rows unbounded preceding), 6) as spent "
+            "select *, row_number() over mine as nth, "
+            "round(sum(minutes) over (mine rows unbounded preceding), 6) as spent "
             f"from ({query}) window mine as (order by {self.order})"
         )
         return f"select * exclude (nth, spent) from ({counted}) where {' and '.join(within)}", values

@@ -463,9 +463,7 @@ def split_claim_id(claim_id: str) -> tuple[str, str]:
 class Reading:
     """Queries of the newest snapshot. One object serves all threads of a process."""
 
-    def __init__(
-        self, lake: Lake, *, pace: Pace = ASSUMED_PACE, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, lake: Lake, *, pace: Pace = ASSUMED_PACE, clock: Callable[[], float] = time.monotonic) -> None:
         """`pace` estimates reading times; `clock` counts seconds: how often the lake is asked whether it moved."""
         self._lake = lake
         self._pace = pace
@@ -1055,7 +1053,15 @@ def _check_page(page: int, size: int) -> None:
 def _empty_page(page: int, size: int) -> Page[Any]:
     zero = Decimal(0)
     return Page(
-        run=None, rows=(), listed=0, total=0, flagged=0, amount_at_risk=zero, expected_recoverable=zero, page=page, size=size
+        run=None,
+        rows=(),
+        listed=0,
+        total=0,
+        flagged=0,
+        amount_at_risk=zero,
+        expected_recoverable=zero,
+        page=page,
+        size=size,
     )
 
 

@@ -42,9 +42,7 @@ def read_place(cursor: str) -> tuple[str, Place]:
             if not amount.is_finite():
                 raise BadCursor
             per_minute = float(worth[0]) if worth else None
-            return run_id, Place(
-                score=float(score), expected_recoverable=amount, key=(first, second), worth=per_minute
-            )
+            return run_id, Place(score=float(score), expected_recoverable=amount, key=(first, second), worth=per_minute)
         case _:
             raise BadCursor
 

@@ -34,9 +34,7 @@ def plain(value: Any) -> Any:
             return value
 
 
-def claim_list(
-    run_id: str | None, rows: Sequence[ClaimRow], size: int, *, by_worth: bool = False
-) -> shapes.ClaimList:
+def claim_list(run_id: str | None, rows: Sequence[ClaimRow], size: int, *, by_worth: bool = False) -> shapes.ClaimList:
     """Claims behind a cursor; a short answer is the last. `by_worth`: they are listed by money a minute."""
     cursor = None
     if run_id is not None and len(rows) == size:

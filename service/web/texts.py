@@ -121,14 +121,13 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "worklist.show_each": ("Hiện từng hồ sơ", "Show every claim"),
     "worklist.show_grouped": ("Hiện mỗi kiểu một hồ sơ", "Show one claim of each pattern"),
     "worklist.leave_pattern": ("Về danh sách", "Back to the list"),
-    "worklist.pace": ("{minutes} phút, {worth}/phút", "{minutes} min, {worth}/min"),
+    "worklist.minutes": ("{minutes} phút đọc", "{minutes} min to read"),
+    "worklist.worth": ("{worth}/phút", "{worth}/min"),
     "likelihood.short": ("khả năng {value}", "likelihood {value}"),
     "likelihood.label": ("Khả năng xác nhận", "Likelihood"),
     "likelihood.meaning": (
-        "Khả năng xác nhận: ước tính, từ 0 đến 1, rằng khi xem xét sẽ xác nhận được ít nhất một dấu hiệu của hồ sơ. "
-        "Đây là ước tính để xếp thứ tự đọc, không phải kết luận.",
-        "Likelihood: an estimate, 0 to 1, that a review confirms at least one sign of the claim. "
-        "It orders the reading and concludes nothing.",
+        "Khả năng xác nhận: ước tính (0 đến 1) ít nhất một dấu hiệu được xác nhận khi xem xét; không phải kết luận.",
+        "Likelihood: an estimate (0 to 1) that a review confirms at least one of the signs; it concludes nothing.",
     ),
     "worklist.not_evaluable": ("Chưa đánh giá được", "Not evaluable"),
     "filter.text": ("Tìm", "Search"),
@@ -185,7 +184,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Amount at risk times how likely the signs hold",
     ),
     "claim.evidence_json": ("Tải bằng chứng (JSON)", "Download evidence (JSON)"),
-    "claim.alike": ("{n} hồ sơ tương tự", "{n} claims alike"),
+    "claim.alike": (
+        "{n} hồ sơ tương tự: cùng cơ sở, cùng dấu hiệu chính, cùng thuốc hoặc dịch vụ",
+        "{n} claims alike: same facility, same main sign, same drug or service",
+    ),
     "fact.title": ("Thông tin hồ sơ", "About this claim"),
     "fact.facility": ("Cơ sở KCB", "Facility"),
     "fact.department": ("Khoa", "Department"),

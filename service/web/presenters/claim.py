@@ -277,7 +277,9 @@ def _gauges(claim: ClaimDetail, t: Words) -> tuple[Gauge, ...]:
     lang = t.lang
     score = place(row.score, lang) if row.status == "scored" else ABSENT
     likelihood = likelihood_text(row.likelihood, lang)
-    likely = (Gauge(label=t("likelihood.label"), value=likelihood, title=t("likelihood.meaning")),) if likelihood else ()
+    likely = (
+        (Gauge(label=t("likelihood.label"), value=likelihood, title=t("likelihood.meaning")),) if likelihood else ()
+    )
     return (
         Gauge(label=t("column.rank"), value=f"#{number(row.rank, lang)}"),
         Gauge(label=t("column.score"), value=score, title=t("claim.score_title")),

@@ -86,7 +86,7 @@ class Filters:
     def listing(self) -> Listing:
         """One claim of each pattern while choosing what to read; every claim where the reader looks for certain ones.
 
-        Who searches, looks at one pattern, or follows cases that were begun must not have one of them stand for another.
+        Who searches, looks at one pattern, or follows cases that were begun must not see one stand for another.
         """
         certain = self.text or self.pattern or self.status not in ("", "new")
         return Listing(one_per_pattern=not (self.each or certain), hours=_hours(self.hours))
@@ -175,7 +175,7 @@ class WorklistRow:
     at_risk: str
     recoverable: str
     likelihood: str  # empty without a sign
-    pace: str  # minutes and money a minute, where hours are the budget
+    pace: tuple[str, ...]  # minutes, and money a minute, where hours are the budget
     alike: str  # how many more it stands for; empty: none
     alike_href: str
     reason: str
@@ -318,9 +318,7 @@ def _row(row: ClaimRow, case: CaseMark | None, facility: str | None, filters: Fi
         at_risk=money(row.amount_at_risk, lang),
         recoverable=money(row.expected_recoverable, lang),
         likelihood=likelihood_text(row.likelihood, lang),
-        pace=t("worklist.pace", minutes=number(row.minutes, lang, places=1), worth=money(row.worth, lang))
-        if filters.hours
-        else "",
+        pace=_pace(row, t) if filters.hours else (),
         alike=t("worklist.alike", n=number(row.alike, lang), sum=short_money(row.alike_recoverable or 0, lang))
         if row.alike
         else "",
@@ -333,6 +331,11 @@ def _row(row: ClaimRow, case: CaseMark | None, facility: str | None, filters: Fi
         status_tone=tone,
         assignee=(case.assignee or "") if case else "",
     )
+
+
+def _pace(row: ClaimRow, t: Words) -> tuple[str, ...]:
+    minutes = t("worklist.minutes", minutes=number(row.minutes, t.lang, places=1))
+    return minutes, t("worklist.worth", worth=money(row.worth, t.lang))
 
 
 def _dates(row: ClaimRow) -> str:

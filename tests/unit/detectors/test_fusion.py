@@ -347,3 +347,17 @@ def test_the_likelihood_is_that_of_at_least_one_source_each_speaking_once() -> N
     assert two_lines["likelihood"] == pytest.approx(0.9)
     assert both["likelihood"] == pytest.approx(1 - 0.1 * 0.5)
     assert run()["likelihood"] == 0.0
+
+
+def test_a_pattern_is_of_the_main_sign_and_of_its_dearest_item() -> None:
+    one = run(line(BED, 1, 80_000), line(BED, 2, 50_000), whole(STAY, 90_000))
+    assert one["pattern"] == run(line(BED, 2, 10_000), line(BED, 1, 20_000))["pattern"]
+    others = [run(line(BED, 2, 80_000)), run(line(STAY, 1, 80_000)), run(whole(BED, 80_000)), run(excess=(above(9e5),))]
+    assert len({one["pattern"], *(other["pattern"] for other in others)}) == 5
+    assert json.loads(one["evidence"])[0]["source"] == BED.ref
+    assert (one["signs"], one["named_lines"]) == (2, 2)
+
+
+def test_a_claim_without_a_sign_has_no_pattern_and_nothing_to_read() -> None:
+    found = run()
+    assert (found["pattern"], found["signs"], found["named_lines"]) == (None, 0, 0)
