@@ -21,8 +21,10 @@ from models.scoring import chain, run_scoring, runs, score_claims, score_tables
 from tests.lib.envelopes import envelope, hoso, packed
 from tests.lib.pipeline import Pipeline, load, now, score
 
-SCORED = ["ma_cskcb", "ma_lk", "score", "amount_at_risk", "expected_recoverable", "schemes", "reasons_vi", "evidence"]
-SCORED += ["likelihood", "pattern", "signs", "named_lines"]
+SCORED = [
+    *("ma_cskcb", "ma_lk", "score", "amount_at_risk", "expected_recoverable", "schemes", "reasons_vi", "evidence"),
+    *("likelihood", "pattern", "signs", "named_lines"),
+]
 TABLES = ("encounter", "drug_line", "service_line", "lab_result")
 
 
