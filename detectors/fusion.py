@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from detectors.explain import Part, excess_sentence, sentence
+from detectors.patterns import patterns
 from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, TOTALS
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Signals:
     findings: pl.DataFrame  # of the finders (`FINDING_COLUMNS`) with their source, `name:pattern@version`
     outliers: pl.DataFrame  # key and `strangeness` (0 to 1), the strongest of the detectors that can judge the claim
     aside: pl.DataFrame  # what stood aside (`ASIDE_COLUMNS`), for the claims that something stood aside on
-    lines: pl.DataFrame  # key, line_table, row_no, ma_nhom, t_bhtt, item (what it is called) of the claims' lines
+    lines: pl.DataFrame  # key, line_table, row_no, ma_nhom, t_bhtt, code, item (what it is called) of the claims' lines
 
 
 def fuse(
@@ -135,8 +136,12 @@ def fuse(
     )
     fused = fused.with_columns(score=(pl.col("place") / (pl.col("place") + pivot)).round(6))
     fused = fused.with_columns(flagged=(pl.col("score") >= 0.5) & (pl.col("expected_recoverable") > 0))
-    words = _words(shares, rules, finders, lines)
-    fused = fused.join(words, on=CLAIM, how="left").with_columns(
+    sources = _sources(shares)
+    main = sources.unique(CLAIM, keep="first", maintain_order=True).select(*CLAIM, "source")
+    for more in (_words(sources, shares, rules, finders, lines), patterns(main, shares, lines), _read(shares)):
+        fused = fused.join(more, on=CLAIM, how="left")
+    fused = fused.with_columns(
+        pl.col("signs", "named_lines").fill_null(0),
         pl.col("schemes").fill_null(pl.lit([], dtype=pl.List(pl.String))),
         _with_aside(pl.col("evidence")),
         *(pl.col(c).fill_null(_without_sign(c[-2:])) for c in ("reason_vi", "reason_en", "reasons_vi", "reasons_en")),
@@ -338,16 +343,18 @@ def _likelihood(shares: pl.DataFrame) -> pl.DataFrame:
     return by_source.group_by(CLAIM, maintain_order=True).agg((1.0 - none).round(6).alias("likelihood"))
 
 
-def _words(shares: pl.DataFrame, rules: Sequence[Rule], finders: Sequence[Finder], lines: pl.DataFrame) -> pl.DataFrame:
-    """Schemes, reasons and evidence of the claims that have any signal: a few in a hundred, so plain Python."""
-    by_ref = {rule.ref: rule for rule in rules}
-    groups = {group.name: group for group in GROUPS}
-    reasons = {
-        f"{finder.name}:{pattern}@{finder.version}": (text, finder.reason_en[pattern], finder.needs)
-        for finder in finders
-        for pattern, text in finder.reason_vi.items()
-    }
-    sources = (
+def _read(shares: pl.DataFrame) -> pl.DataFrame:
+    """What there is to read on a claim: how many sources speak (`signs`) and of how many lines (`named_lines`)."""
+    line = pl.when(pl.col("row_no").is_not_null()).then(pl.struct("line_table", "row_no"))
+    return shares.group_by(CLAIM).agg(
+        pl.col("source").n_unique().cast(pl.Int32).alias("signs"),
+        line.drop_nulls().n_unique().cast(pl.Int32).alias("named_lines"),
+    )
+
+
+def _sources(shares: pl.DataFrame) -> pl.DataFrame:
+    """One row a claim and source, what it says in all; the one that carries most of the claim's money first."""
+    return (
         shares.group_by(*CLAIM, "source", maintain_order=True)
         .agg(
             pl.col("kind", "scheme", "severity", "likelihood").first(),
@@ -359,6 +366,23 @@ def _words(shares: pl.DataFrame, rules: Sequence[Rule], finders: Sequence[Finder
         )
         .sort(*CLAIM, "recoverable", "amount", "source", descending=[False, False, True, True, False])
     )
+
+
+def _words(
+    sources: pl.DataFrame,
+    shares: pl.DataFrame,
+    rules: Sequence[Rule],
+    finders: Sequence[Finder],
+    lines: pl.DataFrame,
+) -> pl.DataFrame:
+    """Schemes, reasons and evidence of the claims that have any signal: a few in a hundred, so plain Python."""
+    by_ref = {rule.ref: rule for rule in rules}
+    groups = {group.name: group for group in GROUPS}
+    reasons = {
+        f"{finder.name}:{pattern}@{finder.version}": (text, finder.reason_en[pattern], finder.needs)
+        for finder in finders
+        for pattern, text in finder.reason_vi.items()
+    }
     marked = _lines_of_excess(sources, lines)
     items = _items(shares, lines)
 

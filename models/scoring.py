@@ -265,12 +265,18 @@ def _lines(tables: ClaimTables, claims: pl.DataFrame) -> pl.DataFrame:
             "row_no",
             "ma_nhom",
             pl.col("t_bhtt").cast(pl.Float64),
+            code.alias("code"),
             item.alias("item"),
         )
         .join(keys, on=CLAIM, how="semi")
-        for name, frame, item in (
-            ("drug_line", tables.drug_line, pl.col("ten_thuoc")),
-            ("service_line", tables.service_line, pl.coalesce("ten_dich_vu", "ten_vat_tu")),
+        for name, frame, code, item in (
+            ("drug_line", tables.drug_line, pl.col("ma_thuoc"), pl.col("ten_thuoc")),
+            (
+                "service_line",
+                tables.service_line,
+                pl.coalesce("ma_dich_vu", "ma_vat_tu"),
+                pl.coalesce("ten_dich_vu", "ten_vat_tu"),
+            ),
         )
     ]
     return pl.concat(parts)

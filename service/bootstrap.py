@@ -45,7 +45,7 @@ class App:
         """Queries for pages, API and exports."""
         from service.reading import Reading
 
-        return Reading(self.lake)
+        return Reading(self.lake, pace=self.settings.pace)
 
     @cached_property
     def database(self) -> Database:

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("models", "Phiên bản mô hình / model versions, aliases, history"),
     "score": ("score", "Chấm điểm hồ sơ / score what changed"),
     "nightly": ("nightly", "Chạy đêm: nạp rồi chấm / ingest and score as one resumable run"),
+    "worklist": ("worklist", "Hồ sơ nên đọc trong số giờ có / what to read in the hours there are"),
     "export": ("export", "Xuất danh sách xếp hạng / write a ranking to a file"),
     "evaluate": ("evaluate", "So với sự thật đã biết / compare a run with a truth folder"),
     "generate": ("generate", "Sinh hồ sơ giả lập / make synthetic claims"),
@@ -75,6 +76,7 @@ def cli() -> None:
       minhbach demo                        # thử toàn bộ / try everything
       minhbach ingest ho-so/ thang-09.zip  # nạp hồ sơ / load claims
       minhbach train && minhbach score     # học rồi chấm / learn, then score
+      minhbach worklist --hours 40         # nên đọc gì / what to read
       minhbach export claim top.xlsx --top 200
       minhbach serve                       # http://127.0.0.1:8000
 

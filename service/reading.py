@@ -4,8 +4,8 @@
     runs() -> list[RunInfo]                              newest first
     latest_run() -> RunInfo | None
     run(run_id=None) -> RunInfo                          default: the newest; UnknownRun, NothingScored
-    worklist(scope, filters, sort, page, size, run_id) -> Page[ClaimRow]
-    claims_after(scope, filters, after, size, run_id) -> list[ClaimRow]     paging by place, for programs
+    worklist(scope, filters, listing, sort, page, size, run_id) -> Page[ClaimRow]
+    claims_after(scope, filters, listing, after, size, run_id) -> list[ClaimRow]     paging by place, for programs
     facets(scope, run_id) -> Facets
     claim(scope, claim_id, run_id) -> ClaimDetail        UnknownClaim, also when outside the scope
     paid(scope, claim_id, version) -> {(line_table, row_no) | None: VND}    what a decision starts from
@@ -38,6 +38,7 @@ import polars as pl
 from data.errors import MinhBachError
 from models.entities import ranking_sql
 from models.scoring import UnknownRun
+from service.listing import Listing, Pace
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,6 +60,8 @@ FACET_ROWS = 300
 PEER_BINS = 24
 BATCH_ROWS = 20_000
 MAX_SIZE = 1_000
+EVERY_CLAIM = Listing()
+ASSUMED_PACE = Pace()
 
 _CLAIM_ORDER: Mapping[str, str] = {
     "rank": "rank",
@@ -81,8 +84,10 @@ _ENTITY_ORDER: Mapping[str, str] = {
 
 _CLAIM_COLUMNS = (
     "rank, claim_id, run_id, ma_cskcb, ma_lk, version, patient_id, doctor, province, ma_loai_kcb, ngay_vao, ngay_ra, "
-    "ma_benh_chinh, t_bhtt, score, flagged, amount_at_risk, expected_recoverable, schemes, status, reason_vi, reason_en"
+    "ma_benh_chinh, t_bhtt, score, flagged, amount_at_risk, expected_recoverable, likelihood, pattern, minutes, worth, "
+    "schemes, status, reason_vi, reason_en"
 )
+_LISTED_COLUMNS = f"{_CLAIM_COLUMNS}, alike, alike_recoverable"
 _ENTITY_COLUMNS = (
     "rank, level, entity_id, province, score, flagged, amount_at_risk, expected_recoverable, schemes, status, "
     "reasons_vi, reasons_en, claims, t_bhtt"
@@ -163,6 +168,7 @@ class ClaimFilters:
     scheme: str | None = None
     doctor: str | None = None  # ma_cskcb:ma_bac_si
     patient: str | None = None  # pseudonym
+    pattern: str | None = None
     status: str | None = None
     flagged: bool = False
     min_amount: Decimal | None = None  # of amount_at_risk
@@ -207,10 +213,16 @@ class ClaimRow:
     flagged: bool
     amount_at_risk: Decimal
     expected_recoverable: Decimal
+    likelihood: float  # that at least one of its signs is confirmed, 0 to 1
+    pattern: str | None  # the same for claims alike; None: no sign
+    minutes: float  # to read it, as `Pace` estimates
+    worth: float  # expected_recoverable a minute, VND
     schemes: tuple[str, ...]
     status: str
     reason_vi: str
     reason_en: str
+    alike: int | None = None  # more claims of the list that this one stands for; None: every claim is listed
+    alike_recoverable: Decimal | None = None  # their expected money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,21 +255,23 @@ class EntityDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[Row]):
-    """A page of a ranking, and what the whole filtered list adds up to."""
+    """A page of a ranking, and what the whole filtered list adds up to, or what of it a budget allows."""
 
     run: RunInfo | None
     rows: tuple[Row, ...]
+    listed: int  # rows of all pages: fewer than `total` where one row stands for claims alike
     total: int
     flagged: int
     amount_at_risk: Decimal
     expected_recoverable: Decimal
     page: int
     size: int
+    minutes: float | None = None  # to read what a budget allows
 
     @property
     def pages(self) -> int:
         """Number of pages; at least one."""
-        return max(1, -(-self.total // self.size))
+        return max(1, -(-self.listed // self.size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +281,7 @@ class Place:
     score: float
     expected_recoverable: Decimal
     key: tuple[str, str]  # ma_cskcb and ma_lk, or the entity's id and ""
+    worth: float | None = None  # in a list by money a minute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,6 +385,7 @@ class ClaimDetail:
     claim_id: str
     encounter: Mapping[str, Any]  # the columns of the lake's encounter, and `province`
     row: ClaimRow | None  # None: not scored in this run
+    alike: int  # other claims of its pattern, inside the scope
     reasons_vi: str
     reasons_en: str
     evidence: tuple[Mapping[str, Any], ...]  # one a signal, strongest first, as models/scoring.py writes it
@@ -399,6 +415,7 @@ class _View:
 
     reader: Reader
     runs: tuple[RunInfo, ...]  # newest first
+    pace: Pace
     rankings: dict[str, _Ranking] = field(default_factory=dict[str, _Ranking])
     facets: dict[tuple[str, Scope], Facets] = field(default_factory=dict[tuple[str, "Scope"], Facets])
     made: int = 0
@@ -417,7 +434,7 @@ class _View:
             if run.run_id not in self.rankings:
                 self.made += 1
                 ranking = _Ranking(f"ranking_{self.made}", f"entities_{self.made}")
-                _materialise(self.reader, self._chain(run), ranking)
+                _materialise(self.reader, self._chain(run), ranking, self.pace)
                 self.rankings[run.run_id] = ranking
                 newest = self.runs[0].run_id
                 while len(self.rankings) > RANKINGS_KEPT:
@@ -446,9 +463,10 @@ def split_claim_id(claim_id: str) -> tuple[str, str]:
 class Reading:
     """Queries of the newest snapshot. One object serves all threads of a process."""
 
-    def __init__(self, lake: Lake, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` counts seconds: how often the lake is asked whether it moved."""
+    def __init__(self, lake: Lake, *, pace: Pace = ASSUMED_PACE, clock: Callable[[], float] = time.monotonic) -> None:
+        """`pace` estimates reading times; `clock` counts seconds: how often the lake is asked whether it moved."""
         self._lake = lake
+        self._pace = pace
         self._clock = clock
         self._current: _View | None = None
         self._checked = -math.inf
@@ -479,27 +497,33 @@ class Reading:
         self,
         scope: Scope,
         filters: ClaimFilters | None = None,
-        sort: str = "rank",
+        listing: Listing = EVERY_CLAIM,
+        sort: str | None = None,
         page: int = 1,
         size: int = 50,
         run_id: str | None = None,
     ) -> Page[ClaimRow]:
-        """One page of a run's ranked claims. `sort` is a name of `Sort`, with "-" before it for largest first.
+        """One page of a run's ranked claims, in the order of `listing` or by `sort`.
 
-        Without any run the page is empty. Raises BadQuery, UnknownRun.
+        `sort` is a name of `Sort`, with "-" before it for largest first. Scope and filters apply before claims alike
+        are counted and before a budget is spent. Without any run the page is empty. Raises BadQuery, UnknownRun.
         """
         view = self._view()
         _check_page(page, size)
-        order = _order(sort, _CLAIM_ORDER)
+        order = listing.order if sort is None else _order(sort, _CLAIM_ORDER)
         if run_id is None and not view.runs:
             return _empty_page(page, size)
         run = view.find(run_id)
         where, params = _claim_where(scope, filters or ClaimFilters())
         table = view.ranking(run).claims
-        sums = _totals(view.reader, table, where, params)
+        query, values = listing.query(table, where, params)
+        if listing.limited:
+            sums = _totals(view.reader, f"({query})", "true", values, minutes="sum(minutes)")
+        else:
+            sums = _totals(view.reader, table, where, params, listed=listing.count)
         rows = view.reader.pl(
-            f"select {_CLAIM_COLUMNS} from {table} where {where} order by {order} limit ? offset ?",
-            [*params, size, (page - 1) * size],
+            f"select {_LISTED_COLUMNS} from ({query}) order by {order} limit ? offset ?",
+            [*values, size, (page - 1) * size],
         )
         return Page(run=run, rows=tuple(_claim_rows(rows)), page=page, size=size, **sums)
 
@@ -507,21 +531,22 @@ class Reading:
         self,
         scope: Scope,
         filters: ClaimFilters | None = None,
+        listing: Listing = EVERY_CLAIM,
         after: Place | None = None,
         size: int = 50,
         run_id: str | None = None,
     ) -> list[ClaimRow]:
-        """The next `size` claims of the ranking behind `after`. Raises BadQuery, UnknownRun."""
+        """The next `size` claims of the list behind `after`. Raises BadQuery, UnknownRun."""
         view = self._view()
         _check_page(1, size)
         if run_id is None and not view.runs:
             return []
         where, params = _claim_where(scope, filters or ClaimFilters())
         behind, more = _behind(after, "ma_cskcb", "ma_lk")
+        query, values = listing.query(view.ranking(view.find(run_id)).claims, where, params)
         rows = view.reader.pl(
-            f"select {_CLAIM_COLUMNS} from {view.ranking(view.find(run_id)).claims} "
-            f"where {where} and {behind} order by rank limit ?",
-            [*params, *more, size],
+            f"select {_LISTED_COLUMNS} from ({query}) where {behind} order by {listing.order} limit ?",
+            [*values, *more, size],
         )
         return _claim_rows(rows)
 
@@ -585,6 +610,7 @@ class Reading:
             claim_id=claim_id,
             encounter=encounter,
             row=row,
+            alike=self._alike(reader, table, scope, row),
             reasons_vi=reasons["reasons_vi"],
             reasons_en=reasons["reasons_en"],
             evidence=_evidence(reasons["evidence"]),
@@ -761,6 +787,13 @@ class Reading:
         )
         return next(iter(_claim_rows(found)), None)
 
+    def _alike(self, reader: Reader, table: _Ranking | None, scope: Scope, row: ClaimRow | None) -> int:
+        if table is None or row is None or row.pattern is None:
+            return 0
+        within, limits = scope.sql_condition()
+        query = f"select count(*) - 1 from {table.claims} where pattern = ? and {within}"
+        return int(reader.pl(query, [row.pattern, *limits]).item())
+
     def _reasons(self, reader: Reader, row: ClaimRow | None) -> Mapping[str, Any]:
         if row is not None:
             found = reader.pl(
@@ -930,7 +963,7 @@ class Reading:
         try:
             current = self._current
             if current is None or self._lake.snapshot() != current.reader.snapshot:
-                fresh = _View(self._lake.reader(), tuple(_runs(self._lake.log("score"))))
+                fresh = _View(self._lake.reader(), tuple(_runs(self._lake.log("score"))), self._pace)
                 if fresh.runs:
                     fresh.ranking(fresh.runs[0])  # before the swap: no reader of the old snapshot waits for it
                 current = self._current = fresh
@@ -961,7 +994,7 @@ def _runs(entries: Sequence[LogEntry]) -> Iterator[RunInfo]:
         )
 
 
-def _materialise(reader: Reader, chain: Sequence[str], ranking: _Ranking) -> None:
+def _materialise(reader: Reader, chain: Sequence[str], ranking: _Ranking, pace: Pace) -> None:
     """The claims of a run and of those it extends, and the run's entities; both ranked, best first."""
     order = "score desc, expected_recoverable desc"
     reader.sql(
@@ -972,6 +1005,8 @@ def _materialise(reader: Reader, chain: Sequence[str], ranking: _Ranking) -> Non
                    ma_benh_chinh, t_bhtt, coalesce(score, 0) as score, coalesce(flagged, false) as flagged,
                    coalesce(amount_at_risk, 0) as amount_at_risk,
                    coalesce(expected_recoverable, 0) as expected_recoverable,
+                   coalesce(likelihood, 0) as likelihood, pattern,
+                   coalesce(signs, 0) as signs, coalesce(named_lines, 0) as named_lines,
                    schemes, status, reason_vi, reason_en, ma_cskcb || ':' || ma_lk as claim_id,
                    substr(ma_benh_chinh, 1, 3) as icd3
             from ({ranking_sql(chain)})
@@ -982,7 +1017,8 @@ def _materialise(reader: Reader, chain: Sequence[str], ranking: _Ranking) -> Non
              and (f.valid_to is null or f.valid_to >= cast(s.ngay_vao as date))
             qualify row_number() over (partition by version order by f.valid_from desc, f.load_seq desc) = 1
         )
-        select row_number() over (order by {order}, ma_cskcb, ma_lk) as rank, newest.*, facility_rank
+        select row_number() over (order by {order}, ma_cskcb, ma_lk) as rank, newest.*, facility_rank,
+               {pace.sql()} as minutes, round(cast(expected_recoverable as double) / minutes, 2) as worth
         from newest left join facility using (version) order by rank
         """
     )
@@ -1017,18 +1053,30 @@ def _check_page(page: int, size: int) -> None:
 def _empty_page(page: int, size: int) -> Page[Any]:
     zero = Decimal(0)
     return Page(
-        run=None, rows=(), total=0, flagged=0, amount_at_risk=zero, expected_recoverable=zero, page=page, size=size
+        run=None,
+        rows=(),
+        listed=0,
+        total=0,
+        flagged=0,
+        amount_at_risk=zero,
+        expected_recoverable=zero,
+        page=page,
+        size=size,
     )
 
 
-def _totals(reader: Reader, table: str, where: str, params: Sequence[Any]) -> dict[str, Any]:
+def _totals(
+    reader: Reader, table: str, where: str, params: Sequence[Any], *, listed: str = "count(*)", **more: str
+) -> dict[str, Any]:
+    """What rows add up to; `listed` counts those of the list, `more` are further aggregates by name."""
+    also = "".join(f", {aggregate} as {name}" for name, aggregate in more.items())
     sums = reader.pl(
-        "select count(*) as total, count(*) filter (flagged) as flagged, "
+        f"select {listed} as listed, count(*) as total, count(*) filter (flagged) as flagged, "
         "coalesce(sum(amount_at_risk), 0) as amount_at_risk, "
-        f"coalesce(sum(expected_recoverable), 0) as expected_recoverable from {table} where {where}",
+        f"coalesce(sum(expected_recoverable), 0) as expected_recoverable{also} from {table} where {where}",
         params,
     ).row(0, named=True)
-    return {**sums, "total": int(sums["total"]), "flagged": int(sums["flagged"])}
+    return {**sums, **{name: int(sums[name]) for name in ("listed", "total", "flagged")}}
 
 
 _CLAIM_FILTERS: Mapping[str, str] = {
@@ -1037,6 +1085,7 @@ _CLAIM_FILTERS: Mapping[str, str] = {
     "status": "status = ?",
     "facility": "ma_cskcb = ?",
     "patient": "patient_id = ?",
+    "pattern": "pattern = ?",
     "doctor": "ma_cskcb || ':' || doctor = ?",
     "scheme": "list_contains(schemes, ?)",
     "min_amount": "amount_at_risk >= ?",
@@ -1103,9 +1152,11 @@ def _behind(after: Place | None, first: str, second: str) -> tuple[str, list[Any
     money = "expected_recoverable", "cast(? as decimal(18, 2))"
     later_key = f"({first} > ? or ({first} = ? and {second} > ?))"
     less_money = f"({money[0]} < {money[1]} or ({money[0]} = {money[1]} and {later_key}))"
+    lower = f"(score < ? or (score = ? and {less_money}))"
     return (
-        f"(score < ? or (score = ? and {less_money}))",
+        lower if after.worth is None else f"(worth < ? or (worth = ? and {lower}))",
         [
+            *([] if after.worth is None else [after.worth, after.worth]),
             after.score,
             after.score,
             after.expected_recoverable,

@@ -25,6 +25,7 @@ from pydantic_settings import (
 )
 
 from data.errors import MinhBachError
+from service.listing import BASE_MINUTES, LINE_MINUTES, SIGN_MINUTES, Pace
 
 PREFIX = "MINHBACH_"
 CONFIG_VARIABLE = "MINHBACH_CONFIG"
@@ -70,6 +71,12 @@ class Settings(BaseSettings):
     one_time_password_hours: float = Field(default=24, gt=0, le=24 * 31)
     review_share: float = Field(default=0.02, gt=0, le=1)
     """Share of the scored claims that assessors can review: the threshold of a flag follows from it."""
+    reading_minutes_base: float = Field(default=BASE_MINUTES, gt=0, le=24 * 60)
+    """Minutes an assessor needs for any claim. An assumption, like the two below: set what your assessors measure."""
+    reading_minutes_sign: float = Field(default=SIGN_MINUTES, ge=0, le=24 * 60)
+    """Minutes more for each sign on it."""
+    reading_minutes_line: float = Field(default=LINE_MINUTES, ge=0, le=24 * 60)
+    """Minutes more for each line that signs name."""
     max_file_mb: int = Field(default=1024, ge=1)
     """Largest claim file read, after unpacking; a larger one is quarantined."""
     lang: Literal["vi", "en"] = "vi"
@@ -120,6 +127,11 @@ class Settings(BaseSettings):
     def tracking_uri(self) -> str:
         """Address of MLflow's store, the default filled in."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home.absolute() / 'mlflow.db'}"
+
+    @property
+    def pace(self) -> Pace:
+        """How long claims take to read."""
+        return Pace(base=self.reading_minutes_base, sign=self.reading_minutes_sign, line=self.reading_minutes_line)
 
     @property
     def pseudonym_key_file(self) -> Path:

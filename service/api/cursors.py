@@ -27,20 +27,22 @@ class BadCursor(MinhBachError):
 
 def write_place(run_id: str, place: Place) -> str:
     """The cursor of a place in a run's ranking."""
-    return _pack([run_id, place.score, str(place.expected_recoverable), *place.key])
+    worth = [] if place.worth is None else [place.worth]
+    return _pack([run_id, place.score, str(place.expected_recoverable), *place.key, *worth])
 
 
 def read_place(cursor: str) -> tuple[str, Place]:
     """The run and the place of a cursor. Raises BadCursor."""
     match _unpack(cursor):
-        case [str(run_id), float() | int() as score, str(money), str(first), str(second)]:
+        case [str(run_id), float() | int() as score, str(money), str(first), str(second), *worth] if _is_worth(worth):
             try:
                 amount = Decimal(money)
             except InvalidOperation:
                 raise BadCursor from None
             if not amount.is_finite():
                 raise BadCursor
-            return run_id, Place(score=float(score), expected_recoverable=amount, key=(first, second))
+            per_minute = float(worth[0]) if worth else None
+            return run_id, Place(score=float(score), expected_recoverable=amount, key=(first, second), worth=per_minute)
         case _:
             raise BadCursor
 
@@ -57,6 +59,10 @@ def read_number(cursor: str) -> int:
             return number
         case _:
             raise BadCursor
+
+
+def _is_worth(values: list[Any]) -> bool:
+    return not values or (len(values) == 1 and isinstance(values[0], float | int))
 
 
 def _pack(values: list[Any]) -> str:

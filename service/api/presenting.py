@@ -34,13 +34,17 @@ def plain(value: Any) -> Any:
             return value
 
 
-def claim_list(run_id: str | None, rows: Sequence[ClaimRow], size: int) -> shapes.ClaimList:
-    """Claims behind a cursor; a short answer is the last."""
+def claim_list(run_id: str | None, rows: Sequence[ClaimRow], size: int, *, by_worth: bool = False) -> shapes.ClaimList:
+    """Claims behind a cursor; a short answer is the last. `by_worth`: they are listed by money a minute."""
     cursor = None
     if run_id is not None and len(rows) == size:
         last = rows[-1]
-        key = (last.ma_cskcb, last.ma_lk)
-        place = Place(score=last.score, expected_recoverable=last.expected_recoverable, key=key)
+        place = Place(
+            score=last.score,
+            expected_recoverable=last.expected_recoverable,
+            key=(last.ma_cskcb, last.ma_lk),
+            worth=last.worth if by_worth else None,
+        )
         cursor = write_place(run_id, place)
     items = [shapes.Claim.model_validate(row) for row in rows]
     return shapes.ClaimList(run_id=run_id, items=items, next_cursor=cursor)
@@ -68,6 +72,7 @@ def claim_detail(detail: ClaimDetail) -> shapes.ClaimDetail:
         run_id=detail.run.run_id if detail.run else None,
         encounter=plain(detail.encounter),
         row=None if detail.row is None else shapes.Claim.model_validate(detail.row),
+        alike=detail.alike,
         reasons_vi=detail.reasons_vi,
         reasons_en=detail.reasons_en,
         evidence=detail.evidence,
@@ -105,6 +110,8 @@ def explanation(detail: ClaimDetail, run: RunInfo, row: ClaimRow) -> shapes.Expl
         flagged=row.flagged,
         amount_at_risk=row.amount_at_risk,
         expected_recoverable=row.expected_recoverable,
+        likelihood=row.likelihood,
+        pattern=row.pattern,
         schemes=row.schemes,
         status=row.status,
         reasons_vi=detail.reasons_vi,

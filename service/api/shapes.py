@@ -15,6 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 Money = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 Fields = Mapping[str, Any]
+Likelihood = Annotated[float, Field(description="estimate that at least one of its signs is confirmed, 0 to 1")]
+Pattern = Annotated[
+    str | None, Field(description="the same for claims alike: facility, main sign and item; null: no sign")
+]
 
 
 class Shape(BaseModel):
@@ -60,10 +64,17 @@ class Claim(Shape):
     flagged: bool
     amount_at_risk: Money
     expected_recoverable: Money
+    likelihood: Likelihood
+    pattern: Pattern
+    minutes: float = Field(description="estimated minutes to read it")
     schemes: tuple[str, ...]
     status: str
     reason_vi: str
     reason_en: str
+    alike: int | None = Field(
+        description="more claims of the list that this one stands for; null unless asked for one_per_pattern"
+    )
+    alike_recoverable: Money | None = Field(description="their expected_recoverable in all")
 
 
 class ClaimList(Shape):
@@ -183,6 +194,7 @@ class ClaimDetail(Shape):
     run_id: str | None
     encounter: Fields
     row: Claim | None = Field(description="null: not scored in this run")
+    alike: int = Field(description="other claims of its pattern, within your area")
     reasons_vi: str
     reasons_en: str
     evidence: tuple[Fields, ...]
@@ -210,6 +222,8 @@ class Explanation(Shape):
     flagged: bool
     amount_at_risk: Money
     expected_recoverable: Money
+    likelihood: Likelihood
+    pattern: Pattern
     schemes: tuple[str, ...]
     status: str
     reasons_vi: str

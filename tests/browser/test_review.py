@@ -45,7 +45,7 @@ def test_sign_in_and_triage(visitor: Arrive, site: Site) -> None:
     page.evaluate("window.sameDocument = true")
     page.get_by_label("Chỉ hồ sơ có dấu hiệu").check()
     expect(page).to_have_url(
-        f"{person.url}/?text=&sort=rank&order=asc&province=&care=&scheme=&status=&facility=&since=&until=&flagged=1".replace(
+        f"{person.url}/?text=&sort=rank&order=asc&province=&care=&scheme=&status=&facility=&since=&until=&hours=&flagged=1".replace(
             "text=&sort=rank&order=asc", "sort=rank&order=asc&text="
         )
     )
@@ -63,6 +63,25 @@ def test_sign_in_and_triage(visitor: Arrive, site: Site) -> None:
     expect(reasons).to_contain_text("TT 39/2024")
     expect(page.locator(".chart canvas")).to_be_visible()  # drawn without eval
     assert "DN4" not in page.content()  # no card number
+
+
+def test_claims_alike_are_one_row_that_leads_to_all_of_them(visitor: Arrive) -> None:
+    person = visitor()
+    person.sign_in("lan")
+    page = person.page
+    rows = page.locator("#worklist tbody tr")
+    alike = page.locator("a.alike").first
+    count = int(alike.inner_text().removeprefix("+ ").split()[0])
+    alike.click()
+    expect(rows).to_have_count(count + 1)
+    page.get_by_role("link", name="Về danh sách").click()
+    page.get_by_role("link", name="Hiện từng hồ sơ").click()
+    expect(page.get_by_role("link", name="Hiện mỗi kiểu một hồ sơ")).to_be_visible()
+    expect(page.locator("a.alike")).to_have_count(0)
+    page.get_by_label("Số giờ có").fill("0,5")
+    page.get_by_label("Số giờ có").press("Enter")
+    expect(rows).to_have_count(2)
+    expect(page.locator(".list-note")).to_contain_text("Vừa 0,5 giờ")
 
 
 def test_two_lines_decided_then_concluded_by_a_second_person(visitor: Arrive, site: Site) -> None:

@@ -336,6 +336,8 @@ def test_cursor_paging_keeps_to_its_run_and_refuses_forgeries(service: SmallServ
         ["run-1", "high", "1", "a", "b"],
         ["run-1", 0.5, "NaN", "a", "b"],
         ["run-1", 0.5, "1 or 1=1", "a", "b"],
+        ["run-1", 0.5, "1", "a", "b", "much"],
+        ["run-1", 0.5, "1", "a", "b", 1.5, 2],
     ]
     forged = [base64.urlsafe_b64encode(json.dumps(values).encode()).decode() for values in packed]
     for cursor in ("x", "!!!!", good[:-3], *forged):
@@ -343,6 +345,39 @@ def test_cursor_paging_keeps_to_its_run_and_refuses_forgeries(service: SmallServ
         assert (answer.status_code, answer.json()["code"]) == (422, "bad_cursor"), cursor
     elsewhere = base64.urlsafe_b64encode(json.dumps(["run-9", 0.5, "1", "a", "b"]).encode()).decode()
     assert lead.get("/api/v1/claims", params={"cursor": elsewhere}).json()["code"] == "unknown_run"
+
+
+def test_claims_alike_are_one_row_when_asked_and_within_the_area(service: SmallService) -> None:
+    for name in ("hoa", "lan"):
+        client = service.client(name)
+        every, grouped = claims_of(client), claims_of(client, one_per_pattern=True)
+        assert {c["alike"] for c in every} == {None}
+        assert len(grouped) < len(every) == len(grouped) + sum(c["alike"] for c in grouped)
+        first = max(grouped, key=lambda c: c["alike"])
+        alike = claims_of(client, pattern=first["pattern"])
+        assert alike[0]["claim_id"] == first["claim_id"]
+        expected = sum(c["expected_recoverable"] for c in alike[1:])
+        assert (len(alike) - 1, pytest.approx(expected)) == (first["alike"], first["alike_recoverable"])
+        explained = client.get(f"/api/v1/claims/{first['claim_id']}/explanation").json()
+        assert (explained["pattern"], explained["likelihood"]) == (first["pattern"], first["likelihood"])
+    foreign = max(claims_of(service.client("minh"), one_per_pattern=True), key=lambda c: c["alike"])
+    assert claims_of(service.client("lan"), pattern=foreign["pattern"]) == []
+
+
+def test_a_budget_is_kept_over_pages_of_a_cursor(service: SmallService) -> None:
+    lead = service.client("hoa")
+    plan = claims_of(lead, budget_hours=1, size=2)
+    assert len(plan) > 2
+    assert sum(c["minutes"] for c in plan) <= 60
+    worth = [c["expected_recoverable"] / c["minutes"] for c in plan]
+    assert worth == sorted(worth, reverse=True)
+    assert claims_of(lead, budget_hours=1) == plan
+    assert [c["rank"] for c in claims_of(lead, budget_claims=5, size=2)] == [1, 2, 3, 4, 5]
+    for wrong in ({"budget_hours": 0}, {"budget_claims": 0}, {"budget_hours": "nan"}):
+        assert lead.get("/api/v1/claims", params=wrong).status_code == 422
+    of_another = lead.get("/api/v1/claims?size=1").json()["next_cursor"]
+    answer = lead.get("/api/v1/claims", params={"budget_hours": 1, "cursor": of_another})
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_cursor")
 
 
 def test_amounts_are_exact_numbers_and_reasons_come_in_both_languages(service: SmallService) -> None:

@@ -133,6 +133,11 @@ def test_the_whole_way_by_commands(pipeline: Pipeline, tmp_path: Path) -> None:
     explained = said(minhbach(home, "explain", claims["entity_id"][0], "--json"))
     assert explained["rank"] == 1
     assert explained["evidence"]
+    plan = said(minhbach(home, "worklist", "--hours", "2", "--json"))
+    assert 0 < plan["minutes"] == sum(item["minutes"] for item in plan["items"]) <= 120
+    assert len({item["pattern"] for item in plan["items"]}) == plan["claims"]
+    each = said(minhbach(home, "worklist", "--claims", "20", "--each", "--json"))
+    assert [item["claim_id"] for item in each["items"]] == claims["entity_id"][:20].to_list()
     assert (
         said(minhbach(home, "models", "promote", "1", "--by", "lan", "--reason", "đợt đầu", "--json"))["champion"] == 1
     )

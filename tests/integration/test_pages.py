@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
+from service.reading import ClaimFilters
 from tests.lib.services import PASSWORD, SmallService, small_service
 
 
@@ -201,6 +202,57 @@ def test_only_the_table_is_sent_when_only_the_table_is_asked_for(site: SmallServ
     part = client.get("/?flagged=1&status=new", headers={"HX-Request": "true"}).text
     assert part.lstrip().startswith('<div id="worklist">')
     assert "<html" not in part
+
+
+def rows_of(page: str) -> list[str]:
+    return re.findall(r'class="claim-link" href="/claims/([^"]+)"', page)
+
+
+def test_claims_alike_are_one_row_and_none_is_out_of_reach(site: SmallService) -> None:
+    client, _ = site.signed_in("lan")
+    grouped, each = client.get("/?flagged=1").text, client.get("/?flagged=1&each=1").text
+    assert len(rows_of(grouped)) < len(rows_of(each))
+    assert f"{len(rows_of(grouped))} dòng thay cho {len(rows_of(each))} hồ sơ" in grouped
+    assert "khả năng 0,62" in grouped
+    reached: list[str] = []
+    for address in re.findall(r'class="alike" href="([^"]+)"', grouped):
+        alike = client.get(address.replace("&amp;", "&")).text
+        assert "Các hồ sơ tương tự nhau" in alike
+        assert "flagged=1" in alike  # the way back keeps the filters
+        reached += rows_of(alike)
+    assert set(rows_of(grouped)) | set(reached) == set(rows_of(each))
+
+
+def test_who_looks_for_certain_claims_sees_each(site: SmallService) -> None:
+    client, csrf = site.signed_in("minh")
+    first, second = site.state.reading.worklist(
+        site.state.accounts.get("minh").scope, ClaimFilters(pattern="99001-0")
+    ).rows[:2]
+    assert len(rows_of(client.get(f"/?text={second.ma_lk}").text)) == 1
+    for row in (first, second):
+        send(client, f"/claims/{row.ma_cskcb}/{row.ma_lk}", act="take", csrf=csrf)
+    begun = rows_of(client.get("/?status=taken").text)
+    assert {f"{row.ma_cskcb}/{row.ma_lk}" for row in (first, second)} <= set(begun)
+
+
+def test_hours_cut_the_list_to_what_can_be_read(site: SmallService) -> None:
+    client, _ = site.signed_in("lan")
+    page = client.get("/?hours=0,5").text
+    assert len(rows_of(page)) == 2  # 14.5 minutes each
+    assert "Vừa 0,5 giờ (ước tính 0,5 giờ đọc)" in page
+    assert "14,5 phút đọc" in page
+    assert rows_of(client.get("/?hours=-1").text) == rows_of(client.get("/").text)
+
+
+def test_the_claim_page_says_how_likely_and_how_many_are_alike(site: SmallService) -> None:
+    client, _ = site.signed_in("hoa")
+    row = site.state.reading.worklist(site.state.accounts.get("hoa").scope).rows[0]
+    n = site.state.reading.claim(site.state.accounts.get("hoa").scope, row.claim_id).alike
+    page = client.get(f"/claims/{row.ma_cskcb}/{row.ma_lk}").text
+    assert re.search(r"<dt>Khả năng xác nhận</dt><dd[^>]*>0,62</dd>", page)
+    assert "không phải kết luận" in page
+    assert n > 0
+    assert f'<a href="/?pattern={row.pattern}">{n} hồ sơ tương tự' in page
 
 
 def test_the_rule_pages_count_and_name_only_what_the_reader_may_see(site: SmallService) -> None:

@@ -21,7 +21,10 @@ from models.scoring import chain, run_scoring, runs, score_claims, score_tables
 from tests.lib.envelopes import envelope, hoso, packed
 from tests.lib.pipeline import Pipeline, load, now, score
 
-SCORED = ["ma_cskcb", "ma_lk", "score", "amount_at_risk", "expected_recoverable", "schemes", "reasons_vi", "evidence"]
+SCORED = [
+    *("ma_cskcb", "ma_lk", "score", "amount_at_risk", "expected_recoverable", "schemes", "reasons_vi", "evidence"),
+    *("likelihood", "pattern", "signs", "named_lines"),
+]
 TABLES = ("encounter", "drug_line", "service_line", "lab_result")
 
 
@@ -50,6 +53,14 @@ def test_scores_lie_in_their_range_and_parts_add_up(ranking: pl.DataFrame) -> No
             row["expected_recoverable"], abs=0.02 * len(parts)
         )
         assert all(part["text_vi"] and part["text_en"] for part in parts)
+
+
+def test_claims_with_a_sign_and_no_others_have_a_pattern_within_one_facility(ranking: pl.DataFrame) -> None:
+    assert (ranking["pattern"].is_not_null() == (ranking["signs"] > 0)).all()
+    assert (ranking["signs"] > 0).sum() == ranking.filter(pl.col("schemes").list.len() > 0).height
+    alike = ranking.drop_nulls("pattern").group_by("pattern").agg(pl.col("ma_cskcb").n_unique(), pl.len())
+    assert (alike["ma_cskcb"] == 1).all()
+    assert alike["len"].max() > 1  # type: ignore[operator]
 
 
 def test_no_claim_is_at_risk_for_more_than_the_fund_pays(pipeline: Pipeline) -> None:

@@ -6,7 +6,8 @@
 
 Everything follows from the claim's number, so that a test can say what it expects: claim number i lies in
 FACILITIES[i % 4], has two drug and two service lines, and a score that grows with (7 919 i mod claims). Claims above
-FLAG_ABOVE are flagged and carry two signals: a rule on service line 1 and a detector on the whole encounter.
+FLAG_ABOVE are flagged and carry two signals: a rule on service line 1 and a detector on the whole encounter. Flagged
+claims of one facility are alike, those of each 4 000 numbers.
 """
 
 from __future__ import annotations
@@ -195,6 +196,10 @@ def _scores(encounters: pl.DataFrame, run_id: str, *, score: float | None = None
         .then(pl.lit(pl.Series(SCHEMES, dtype=pl.List(pl.String))).get(pl.col("number") % len(SCHEMES)))
         .otherwise(pl.lit([], dtype=pl.List(pl.String))),
         status=pl.lit("scored"),
+        likelihood=pl.when("flagged").then(0.62).otherwise(0.0),
+        pattern=pl.when("flagged").then(pl.format("{}-{}", "ma_cskcb", pl.col("number") // 4_000)),
+        signs=pl.when("flagged").then(2).otherwise(0),
+        named_lines=pl.when("flagged").then(1).otherwise(0),
         reason_vi=pl.when("flagged").then(pl.lit("Số ngày giường vượt thời gian nằm viện")).otherwise(pl.lit("")),
         reason_en=pl.when("flagged").then(pl.lit("More bed days than days in hospital")).otherwise(pl.lit("")),
     )

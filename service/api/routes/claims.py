@@ -12,13 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from data.errors import MinhBachError
 from service.api import shapes
 from service.api.access import AppDep, ClaimReader
-from service.api.cursors import read_place
+from service.api.cursors import BadCursor, read_place
 from service.api.presenting import claim_detail, claim_list, explanation
+from service.listing import Listing
 from service.reading import ClaimFilters
 
 router = APIRouter(prefix="/api/v1/claims", tags=["claims"])
 SIZE = 50
 MOST = 500
+MOST_CLAIMS = 1_000_000
+MOST_HOURS = 100_000
+_HOW = ("one_per_pattern", "budget_claims", "budget_hours")
 
 
 class NotScored(MinhBachError):
@@ -45,29 +49,48 @@ class ClaimQuery(BaseModel):
     scheme: str | None = Field(default=None, max_length=64)
     doctor: str | None = Field(default=None, max_length=300, description="MA_CSKCB:MA_BAC_SI")
     patient: str | None = Field(default=None, max_length=100, description="pseudonym")
+    pattern: str | None = Field(default=None, max_length=64, description="only claims alike: `pattern` of one of them")
     flagged: bool = False
     min_amount: Decimal | None = Field(default=None, ge=0, description="of amount_at_risk, VND")
     text: str | None = Field(default=None, max_length=200, description="start of MA_LK, MA_CSKCB, MA_BAC_SI or ICD")
     date_from: date | None = Field(default=None, description="NGAY_RA, included")
     date_to: date | None = Field(default=None, description="NGAY_RA, included")
+    one_per_pattern: bool = Field(
+        default=False, description="of claims alike only the first by rank, with how many more there are"
+    )
+    budget_claims: int | None = Field(default=None, ge=1, le=MOST_CLAIMS, description="only the first so many")
+    budget_hours: float | None = Field(
+        default=None,
+        gt=0,
+        le=MOST_HOURS,
+        description="only what can be read in so many hours, most expected_recoverable a minute first; "
+        "reading times are estimates",
+    )
     run: str | None = Field(default=None, max_length=100, description="default: the newest run")
     cursor: str | None = Field(default=None, max_length=1000)
     size: int = Field(default=SIZE, ge=1, le=MOST)
 
     def filters(self) -> ClaimFilters:
         """What the ranking is filtered by."""
-        return ClaimFilters(**self.model_dump(exclude={"run", "cursor", "size"}))
+        return ClaimFilters(**self.model_dump(exclude={"run", "cursor", "size", *_HOW}))
+
+    def listing(self) -> Listing:
+        """How it is listed."""
+        return Listing(one_per_pattern=self.one_per_pattern, claims=self.budget_claims, hours=self.budget_hours)
 
 
 @router.get("")
 def ranked_claims(app: AppDep, user: ClaimReader, query: Annotated[ClaimQuery, Query()]) -> shapes.ClaimList:
-    """The claims of a run, best first, within your area."""
+    """The claims of a run, best first, within your area; all of them, one of each pattern, or what a budget allows."""
     run_id, place = read_place(query.cursor) if query.cursor else (query.run, None)
     if run_id is None:
         newest = app.reading.latest_run()
         run_id = newest.run_id if newest else None
-    rows = app.reading.claims_after(user.scope, query.filters(), place, query.size, run_id)
-    return claim_list(run_id, rows, query.size)
+    listing = query.listing()
+    if place is not None and (place.worth is None) != (listing.hours is None):
+        raise BadCursor
+    rows = app.reading.claims_after(user.scope, query.filters(), listing, place, query.size, run_id)
+    return claim_list(run_id, rows, query.size, by_worth=listing.hours is not None)
 
 
 @router.get("/{claim_id:path}/explanation")

@@ -29,7 +29,7 @@ def worklist(visit: VisitDep) -> Response:
     check_may(user, "claims.read")
     filters = Filters.read(visit.request.query_params)
     page = parts.reading.worklist(
-        user.scope, _claim_filters(parts, user, filters), filters.ordering, filters.page, SIZE
+        user.scope, _claim_filters(parts, user, filters), filters.listing, filters.ordering, filters.page, SIZE
     )
     part = visit.request.headers.get("HX-Request") == "true"
     cases = parts.cases.of_entities(row.claim_id for row in page.rows)
@@ -52,6 +52,7 @@ def _claim_filters(parts: AppState, user: User, filters: Filters) -> ClaimFilter
         facility=filters.facility or None,
         ma_loai_kcb=filters.care or None,
         scheme=filters.scheme or None,
+        pattern=filters.pattern or None,
         flagged=filters.flagged,
         text=filters.text or None,
         date_from=filters.first_day,

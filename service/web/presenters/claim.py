@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from features.peers import label
 from service.web.formats import ABSENT, Lang, day, moment, money, number, percent, place, short_money
 from service.web.names import care_type, cost_group, department, diagnosis_group, provinces, scheme_name, sex
-from service.web.presenters.worklist import claim_href, run_line
+from service.web.presenters.worklist import claim_href, likelihood_text, pattern_href, run_line
 from service.web.texts import Words
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ class ClaimView:
     flagged: bool
     note: str
     gauges: tuple[Gauge, ...]
+    alike: str  # how many other claims say the same; empty: none
+    alike_href: str
     facts: tuple[Fact, ...]
     schemes: tuple[str, ...]
     reasons: tuple[Reason, ...]
@@ -208,6 +210,8 @@ def claim_view(claim: ClaimDetail, *, facility: str | None, lang: Lang) -> Claim
         flagged=row is not None and row.flagged,
         note=_note(claim, t),
         gauges=_gauges(claim, t),
+        alike=t("claim.alike", n=number(claim.alike, lang)) if claim.alike else "",
+        alike_href=pattern_href(row.pattern) if row and row.pattern else "",
         facts=_facts(claim, facility, t),
         schemes=tuple(scheme_name(s, lang) for s in row.schemes) if row else (),
         reasons=tuple(_reason(item, claim.lines, t) for item in claim.evidence if item.get("kind") != NOT_EVALUABLE),
@@ -272,6 +276,10 @@ def _gauges(claim: ClaimDetail, t: Words) -> tuple[Gauge, ...]:
         return ()
     lang = t.lang
     score = place(row.score, lang) if row.status == "scored" else ABSENT
+    likelihood = likelihood_text(row.likelihood, lang)
+    likely = (
+        (Gauge(label=t("likelihood.label"), value=likelihood, title=t("likelihood.meaning")),) if likelihood else ()
+    )
     return (
         Gauge(label=t("column.rank"), value=f"#{number(row.rank, lang)}"),
         Gauge(label=t("column.score"), value=score, title=t("claim.score_title")),
@@ -282,6 +290,7 @@ def _gauges(claim: ClaimDetail, t: Words) -> tuple[Gauge, ...]:
             value=money(row.expected_recoverable, lang),
             title=t("claim.recoverable_title"),
         ),
+        *likely,
     )
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlencode
 
+from service.listing import Listing
 from service.web.formats import ABSENT, Lang, day, moment, money, number, parse_moment, place, short_money
 from service.web.names import care_type, diagnosis_group, provinces, scheme_name
 from service.web.texts import Words
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SIZE = 50
 CHIPS = 2  # schemes named in a row; the rest are counted
+MOST_HOURS = 100_000
 ROW_NAME = 26  # characters of a diagnosis or facility name that fit a column
 
 SortColumn = Literal["rank", "score", "t_bhtt", "amount_at_risk", "expected_recoverable", "ngay_ra"]
@@ -43,9 +45,12 @@ class Filters:
     care: str = ""
     scheme: str = ""
     status: str = ""
+    pattern: str = ""
     flagged: bool = False
+    each: bool = False  # every claim, not one of each pattern
     since: str = ""
     until: str = ""
+    hours: str = ""
     sort: str = "rank"
     order: Literal["asc", "desc"] = "asc"
     page: int = 1
@@ -54,13 +59,14 @@ class Filters:
     def read(cls, query: Mapping[str, str]) -> Filters:
         """Filters of an address."""
         texts = {f.name: query.get(f.name, "").strip()[:80] for f in fields(cls) if f.type == "str"}
-        for name in ("since", "until"):
-            texts[name] = texts[name] if _day(texts[name]) else ""
+        for name, read in (("since", _day), ("until", _day), ("hours", _hours)):
+            texts[name] = texts[name] if read(texts[name]) else ""
         sort = texts.pop("sort")
         page = query.get("page", "1")
         return cls(
             **texts,
             flagged=query.get("flagged") == "1",
+            each=query.get("each") == "1",
             sort=sort if sort in get_args(SortColumn) else "rank",
             order="desc" if query.get("order") == "desc" else "asc",
             page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
@@ -77,13 +83,24 @@ class Filters:
         return _day(self.until)
 
     @property
-    def active(self) -> bool:
-        """Whether anything narrows the list."""
-        return replace(self, sort="rank", order="asc", page=1) != Filters()
+    def listing(self) -> Listing:
+        """One claim of each pattern while choosing what to read; every claim where the reader looks for certain ones.
+
+        Who searches, looks at one pattern, or follows cases that were begun must not see one stand for another.
+        """
+        certain = self.text or self.pattern or self.status not in ("", "new")
+        return Listing(one_per_pattern=not (self.each or certain), hours=_hours(self.hours))
 
     @property
-    def ordering(self) -> str:
-        """The sort as reading takes it: a column, with "-" before it for largest first."""
+    def active(self) -> bool:
+        """Whether anything narrows the list."""
+        return replace(self, sort="rank", order="asc", page=1, each=False) != Filters()
+
+    @property
+    def ordering(self) -> str | None:
+        """The sort as reading takes it: a column, with "-" before it for largest first; None: the list's own order."""
+        if self.sort == "rank" and (self.order == "asc" or self.hours):
+            return None
         return f"-{self.sort}" if self.order == "desc" else self.sort
 
     def href(self, **changes: str | int | bool) -> str:
@@ -157,6 +174,10 @@ class WorklistRow:
     t_bhtt: str
     at_risk: str
     recoverable: str
+    likelihood: str  # empty without a sign
+    pace: tuple[str, ...]  # minutes, and money a minute, where hours are the budget
+    alike: str  # how many more it stands for; empty: none
+    alike_href: str
     reason: str
     schemes: tuple[str, ...]
     more_schemes: int
@@ -202,6 +223,8 @@ class WorklistView:
     columns: tuple[Column, ...]
     rows: tuple[WorklistRow, ...]
     totals: tuple[Total, ...]
+    note: str  # how the list is cut, and how to see the rest
+    turn: PagerLink | None  # to the other way of listing
     pager: Pager
     empty: str
 
@@ -222,8 +245,10 @@ def worklist_view(
         run=run_line(page.run, lang) if page.run else "",
         selects=_selects(facets, filters, t),
         columns=_columns(filters, t),
-        rows=tuple(_row(r, cases.get(r.claim_id), facilities.get(r.ma_cskcb), t) for r in page.rows),
+        rows=tuple(_row(r, cases.get(r.claim_id), facilities.get(r.ma_cskcb), filters, t) for r in page.rows),
         totals=_totals(page, t),
+        note=_note(page, filters, t),
+        turn=_turn(filters, t),
         pager=_pager(page, filters, t),
         empty=t("worklist.empty_filtered" if page.run else "worklist.empty_unscored"),
     )
@@ -254,7 +279,17 @@ def _segment(text: str) -> str:
     return urlencode({"": text}, safe="").removeprefix("=").replace("+", "%20")
 
 
-def _row(row: ClaimRow, case: CaseMark | None, facility: str | None, t: Words) -> WorklistRow:
+def likelihood_text(likelihood: float, lang: Lang) -> str:
+    """How likely at least one sign is confirmed: a share of one, never per cent of guilt; empty without a sign."""
+    return number(likelihood, lang, places=2) if likelihood > 0 else ""
+
+
+def pattern_href(pattern: str) -> str:
+    """The list of all claims alike."""
+    return Filters(pattern=pattern).href()
+
+
+def _row(row: ClaimRow, case: CaseMark | None, facility: str | None, filters: Filters, t: Words) -> WorklistRow:
     lang = t.lang
     names = tuple(scheme_name(s, lang) for s in row.schemes)
     group = diagnosis_group(row.ma_benh_chinh, lang)
@@ -282,6 +317,12 @@ def _row(row: ClaimRow, case: CaseMark | None, facility: str | None, t: Words) -
         t_bhtt=money(row.t_bhtt, lang),
         at_risk=money(row.amount_at_risk, lang),
         recoverable=money(row.expected_recoverable, lang),
+        likelihood=likelihood_text(row.likelihood, lang),
+        pace=_pace(row, t) if filters.hours else (),
+        alike=t("worklist.alike", n=number(row.alike, lang), sum=short_money(row.alike_recoverable or 0, lang))
+        if row.alike
+        else "",
+        alike_href=filters.href(pattern=row.pattern or "", hours="", page=1),
         reason=row.reason_vi if lang == "vi" else row.reason_en,
         schemes=names[:CHIPS],
         more_schemes=max(0, len(names) - CHIPS),
@@ -290,6 +331,11 @@ def _row(row: ClaimRow, case: CaseMark | None, facility: str | None, t: Words) -
         status_tone=tone,
         assignee=(case.assignee or "") if case else "",
     )
+
+
+def _pace(row: ClaimRow, t: Words) -> tuple[str, ...]:
+    minutes = t("worklist.minutes", minutes=number(row.minutes, t.lang, places=1))
+    return minutes, t("worklist.worth", worth=money(row.worth, t.lang))
 
 
 def _dates(row: ClaimRow) -> str:
@@ -327,7 +373,7 @@ def _selects(facets: Facets, filters: Filters, t: Words) -> tuple[Select, ...]:
 
 def _columns(filters: Filters, t: Words) -> tuple[Column, ...]:
     def sortable(name: SortColumn, key: str, css: str, first: Literal["asc", "desc"]) -> Column:
-        current = filters.sort == name
+        current = filters.sort == name and not (name == "rank" and filters.ordering is None and filters.hours)
         turned: Literal["asc", "desc"] = "desc" if filters.order == "asc" else "asc"
         arrow = "▲" if filters.order == "asc" else "▼"
         spoken = "ascending" if filters.order == "asc" else "descending"
@@ -353,6 +399,27 @@ def _columns(filters: Filters, t: Words) -> tuple[Column, ...]:
     )
 
 
+def _note(page: Page[ClaimRow], filters: Filters, t: Words) -> str:
+    lang, listing = t.lang, filters.listing
+    if listing.hours is not None:
+        return t("worklist.note_hours", hours=number((page.minutes or 0) / 60, lang, places=1), asked=filters.hours)
+    if filters.pattern:
+        return t("worklist.note_pattern")
+    if page.listed < page.total:
+        return t("worklist.note_alike", listed=number(page.listed, lang), total=number(page.total, lang))
+    return ""
+
+
+def _turn(filters: Filters, t: Words) -> PagerLink | None:
+    if filters.pattern:
+        return PagerLink(label=t("worklist.leave_pattern"), rel="", href=filters.href(pattern="", page=1))
+    if filters.each:
+        return PagerLink(label=t("worklist.show_grouped"), rel="", href=filters.href(each=False, page=1))
+    if filters.listing.one_per_pattern:
+        return PagerLink(label=t("worklist.show_each"), rel="", href=filters.href(each=True, page=1))
+    return None
+
+
 def _totals(page: Page[ClaimRow], t: Words) -> tuple[Total, ...]:
     lang = t.lang
 
@@ -374,7 +441,7 @@ def _pager(page: Page[ClaimRow], filters: Filters, t: Words) -> Pager:
         "pager.text",
         first=number(first, lang),
         last=number(first + len(page.rows) - 1, lang),
-        total=number(page.total, lang),
+        total=number(page.listed, lang),
     )
     before = filters.href(page=page.page - 1) if page.page > 1 else None
     after = filters.href(page=page.page + 1) if page.page < page.pages else None
@@ -385,6 +452,15 @@ def _pager(page: Page[ClaimRow], filters: Filters, t: Words) -> Pager:
             PagerLink(label=t("pager.next"), rel="next", href=after),
         ),
     )
+
+
+def _hours(text: str) -> float | None:
+    """Hours as people type them, `7,5` or `7.5`; None for what is none, or more than anyone has."""
+    whole, _, part = text.replace(",", ".").partition(".")
+    if not (whole + part).isascii() or not whole.isdigit() or (part and not part.isdigit()):
+        return None
+    hours = float(f"{whole}.{part or 0}")
+    return hours if 0 < hours <= MOST_HOURS else None
 
 
 def _day(text: str) -> date | None:

@@ -62,7 +62,8 @@ def run(
     columns = {**HIT_COLUMNS, "source": pl.String(), "scheme": pl.String(), "severity": pl.String()}
     lines = pl.DataFrame(
         [
-            {**KEY, "line_table": "service_line", "row_no": n, "ma_nhom": 1, "t_bhtt": 100_000.0, "item": f"Món {n}"}
+            {**KEY, "line_table": "service_line", "row_no": n, "ma_nhom": 1, "t_bhtt": 100_000.0}
+            | {"code": f"03.{n}", "item": f"Món {n}"}
             for n in (1, 2, 3)
         ],
         schema_overrides={"row_no": pl.Int32, "ma_nhom": pl.Int32},
@@ -364,3 +365,17 @@ def test_every_kind_of_source_learns_and_the_parts_still_add_up() -> None:
     for part in parts.values():
         none *= 1.0 - part["strength"]
     assert row["likelihood"] == pytest.approx(1.0 - none, abs=1e-6)
+
+
+def test_a_pattern_is_of_the_main_sign_and_of_its_dearest_item() -> None:
+    one = run(line(BED, 1, 80_000), line(BED, 2, 50_000), whole(STAY, 90_000))
+    assert one["pattern"] == run(line(BED, 2, 10_000), line(BED, 1, 20_000))["pattern"]
+    others = [run(line(BED, 2, 80_000)), run(line(STAY, 1, 80_000)), run(whole(BED, 80_000)), run(excess=(above(9e5),))]
+    assert len({one["pattern"], *(other["pattern"] for other in others)}) == 5
+    assert json.loads(one["evidence"])[0]["source"] == BED.ref
+    assert (one["signs"], one["named_lines"]) == (2, 2)
+
+
+def test_a_claim_without_a_sign_has_no_pattern_and_nothing_to_read() -> None:
+    found = run()
+    assert (found["pattern"], found["signs"], found["named_lines"]) == (None, 0, 0)

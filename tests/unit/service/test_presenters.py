@@ -75,6 +75,10 @@ ROW = ClaimRow(
     flagged=True,
     amount_at_risk=Decimal("400000.50"),
     expected_recoverable=Decimal(349_360),
+    likelihood=0.6234,
+    pattern="7f00a1",
+    minutes=10.5,
+    worth=33272.38,
     schemes=("BED_DAY_PADDING", "DUP_LINE", "OVER_TEST"),
     status="scored",
     reason_vi="Năm ngày giường trong ba ngày",
@@ -133,6 +137,7 @@ CLAIM = ClaimDetail(
         "so_ngay_dtri": 4,
     },
     row=ROW,
+    alike=199,
     reasons_vi="",
     reasons_en="",
     evidence=(
@@ -293,12 +298,14 @@ def list_view(
     page = Page(
         run=more.get("run", RUN),
         rows=rows,
+        listed=more.get("listed", 120),
         total=120,
         flagged=40,
         amount_at_risk=Decimal(1_500_000_000),
         expected_recoverable=Decimal(900_000),
         page=2,
         size=50,
+        minutes=2_340.0,
     )
     facets = Facets(
         schemes=(Choice(value="DUP_LINE", claims=7, flagged=1),), provinces=(Choice(value="79", claims=9, flagged=1),)
@@ -323,6 +330,52 @@ def test_a_row_says_who_when_what_and_how_much() -> None:
     assert (row.t_bhtt, row.at_risk) == (f"3.000.000{NBSP}₫", f"400.001{NBSP}₫")
     assert (row.schemes, row.more_schemes) == (("Số ngày giường vượt đợt điều trị", "Dòng trùng trong hồ sơ"), 1)
     assert (row.status, row.assignee) == ("Đang xem xét", "lan")
+
+
+def test_a_row_says_how_many_are_alike_and_leads_to_them() -> None:
+    alike = replace(ROW, alike=199, alike_recoverable=Decimal(45_000_000))
+    row = list_view((alike,), {"province": "79", "hours": "40", "page": "2"}).rows[0]
+    assert row.alike == f"+ 199 hồ sơ tương tự, kỳ vọng 45{NBSP}triệu{NBSP}₫"
+    assert row.alike_href == "/?province=79&pattern=7f00a1"
+    assert row.pace == ("10,5 phút đọc", f"33.272{NBSP}₫/phút")
+    assert row.likelihood == "0,62"
+    assert list_view((replace(ROW, alike=0, likelihood=0.0),)).rows[0].alike == ""
+    assert list_view((replace(ROW, likelihood=0.0),)).rows[0].likelihood == ""
+
+
+def test_the_list_says_how_it_is_cut_and_how_to_see_the_rest() -> None:
+    grouped = list_view(listed=30)
+    assert "30 dòng thay cho 120 hồ sơ" in grouped.note
+    assert grouped.turn.href == "/?each=1"
+    assert grouped.pager.text.endswith("trong 30 hồ sơ")
+    assert list_view(query={"each": "1"}).turn.href == "/"
+    budget = list_view(query={"hours": "40"}, listed=30, lang="en")
+    assert budget.note.startswith("What fits 40 hours (about 39 hours of reading)")
+    assert [c.aria_sort for c in budget.columns if c.aria_sort] == []  # by money a minute: no column's order
+    assert list_view(query={"pattern": "7f00a1", "scheme": "DUP_LINE"}).turn.href == "/?scheme=DUP_LINE"
+
+
+@pytest.mark.parametrize(
+    ("query", "grouped"),
+    [
+        ({}, True),
+        ({"province": "79", "status": "new", "sort": "t_bhtt"}, True),
+        ({"each": "1"}, False),
+        ({"text": "HS1"}, False),
+        ({"pattern": "7f00a1"}, False),
+        ({"status": "taken"}, False),
+    ],
+)
+def test_claims_alike_are_one_row_only_while_choosing_what_to_read(query: dict[str, str], grouped: bool) -> None:
+    assert Filters.read(query).listing.one_per_pattern is grouped
+
+
+@pytest.mark.parametrize(
+    ("typed", "hours"),
+    [("40", 40.0), ("7,5", 7.5), (" 0.5 ", 0.5), ("0", None), ("-1", None), ("1e3", None), ("nan", None), ("", None)],
+)
+def test_hours_are_read_as_people_type_them(typed: str, hours: float | None) -> None:
+    assert Filters.read({"hours": typed}).listing.hours == hours
 
 
 def test_a_row_in_english_has_the_english_reason() -> None:
