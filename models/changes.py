@@ -39,6 +39,7 @@ LEAST_CLAIMS = 100.0  # of a doctor or facility in all months: fewer have no lev
 LEAST_HITS = 30  # claims with an item
 LEAST_USERS = 5  # other facilities that use the item
 LEAST_RISE: Mapping[str, float] = {"cost_level": 1.2, "item_level": 1.5}  # times the rise of peers
+LEAST_OWN = 1.1  # times its own level: who stays where he is while peers fall did not rise
 UNKNOWN = 1.0  # variance where nothing was learned of how costs scatter: then nothing is beyond chance
 MOST_TOLD = 5  # items of one facility, the surest first
 STEADY = 30.0  # claims of others at which their movement in a month counts for half
@@ -487,7 +488,8 @@ def _change_rows(rows: pl.DataFrame, span: Span) -> pl.DataFrame:
         since=pl.col("place").replace_strict(
             list(range(len(span.months))), [_month(m) for m in span.months], return_dtype=pl.String
         ),
-    ).sort("entity_id", "tail", "measure", "item", nulls_last=True)
+    )
+    rows = rows.filter(pl.col("rise") >= LEAST_OWN).sort("entity_id", "tail", "measure", "item", nulls_last=True)
     texts = [_change_text(row) for row in rows.iter_rows(named=True)]
     rows = rows.with_columns(pl.DataFrame(texts, schema=_TEXTS, orient="row").get_columns())
     return rows.select("entity_id", *(pl.col(name).cast(dtype) for name, dtype in CHANGE.items()))

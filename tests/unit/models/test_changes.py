@@ -191,9 +191,9 @@ def more_of(world: World, item: str, where: Callable[[], pl.Expr]) -> World:
 
 
 def test_an_item_that_doubles_is_told_with_its_name_and_counts(world: World) -> None:
-    found = more_of(world, "D1", lambda: since(5, "01010")).told()
-    assert alarms(found) == {"01010"}
-    (change,) = found["01010"]["changes"]
+    found = more_of(world, "D1", lambda: since(5, "01012")).told()
+    assert alarms(found) == {"01012"}
+    (change,) = found["01012"]["changes"]
     assert (change["measure"], change["item"], change["since"]) == ("item_level", "drug:D1", "2025-06")
     assert change["before"] == pytest.approx(15, abs=3)
     assert change["after"] == pytest.approx(29, abs=4)
