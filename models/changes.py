@@ -384,7 +384,7 @@ def _changes(summed: pl.DataFrame, found: pl.DataFrame, span: Span) -> pl.DataFr
     )
 
 
-_ITEMS = f"""
+ITEMS = f"""
     with used as (
         select distinct version, 'drug:' || ma_thuoc as item from drug_line_history where ma_thuoc is not null
         union all select distinct version, 'service:' || ma_dich_vu from service_line_history
@@ -436,7 +436,7 @@ other facilities' like claims (care type, first letter of the diagnosis) of that
 def _item_changes(reader: Reader, span: Span, bound: pl.DataFrame) -> pl.DataFrame:
     """Rows of `CHANGE` with entity_id, of items that rose; prices move no count, so price decisions cut nothing."""
     series = pl.format("{} {}", "entity_id", "item")
-    rows = reader.pl(_ITEMS).with_columns(pl.col("usual").fill_null(0.0), series=series)
+    rows = reader.pl(ITEMS).with_columns(pl.col("usual").fill_null(0.0), series=series)
     shocks = bound.filter(pl.col("kind") != "price_change").select("entity_id", "place")
     counted = _cut(rows, shocks, "entity_id")
     found = shifts(counted.select(SERIES), least=LEAST_RISE["item_level"])

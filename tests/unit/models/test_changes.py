@@ -14,16 +14,17 @@ import pytest
 
 from data.lake import table_columns
 from detectors.entity.observed_expected import ObservedExpected
-from models.changes import TOLD, keep_months, told
+from models.changes import ITEMS, STEADY, TOLD, keep_months, told
 
 FACILITIES = [f"010{n:02}" for n in range(24)]  # of two provinces
 MONTHS = 12
 CLAIMS = 120  # of a facility and month
 COST = 1e6
 COSTS = ObservedExpected(usual=1.0, scatter=4e4, between=0.0025, entities=24)
-LINES = {"version": pl.Int64, "ma_cskcb": pl.String, "t_bhtt": pl.Float64, "ma_vat_tu": pl.String}
-LINES |= {"ma_thuoc": pl.String, "ten_thuoc": pl.String, "ma_dich_vu": pl.String, "ten_dich_vu": pl.String}
-LINES |= {"ngay_yl": pl.Datetime("us"), "ngay_th_yl": pl.Datetime("us")}
+LINES = {
+    "version": pl.Int64, "t_bhtt": pl.Float64, "ngay_yl": pl.Datetime("us"), "ngay_th_yl": pl.Datetime("us"),
+    **dict.fromkeys(("ma_cskcb", "ma_vat_tu", "ma_thuoc", "ten_thuoc", "ma_dich_vu", "ten_dich_vu"), pl.String),
+}  # fmt: skip
 
 
 class Shelf:
@@ -206,6 +207,44 @@ def test_an_item_that_all_use_more_or_a_shock_of_the_province_is_no_change(world
     bent = more_of(world, "D1", lambda: since(6, *FEW))
     assert set(FEW) <= alarms(bent.told())
     assert alarms(bent.told(calendar=decided("regulation"))) == set()
+
+
+def by_hand(world: World, facility: str, item: str) -> list[tuple[float, float]]:
+    """Slow twin: each month's claims with the item, and how many the others' like claims would give."""
+    carry = set(world.drugs.filter(pl.col("ma_thuoc") == item)["version"])
+    rows = [
+        (row["ma_cskcb"] == facility, row["place"], row["care"] + row["ma_benh_chinh"][0], row["version"] in carry)
+        for row in world.claims.iter_rows(named=True)
+    ]
+    cells = {cell for *_, cell, _ in rows}
+    rate = {
+        cell: sum(hit for mine, _, c, hit in rows if not mine and c == cell)
+        / sum(not mine and c == cell for mine, _, c, _ in rows)
+        for cell in cells
+    }
+    months: list[tuple[float, float]] = []
+    for month in range(MONTHS):
+        seen = sum(hit for mine, place, _, hit in rows if mine and place == month)
+        usual = sum(rate[cell] for mine, place, cell, _ in rows if mine and place == month)
+        elsewhere = sum(rate[cell] for mine, place, cell, _ in rows if not mine and place == month)
+        others = sum(hit for mine, place, _, hit in rows if not mine and place == month)
+        months.append((seen, usual * (others + STEADY) / (elsewhere + STEADY)))
+    return months
+
+
+def test_what_peers_claims_would_give_agrees_with_counting_by_hand(world: World) -> None:
+    mixed = World(
+        world.claims.with_columns(
+            ma_benh_chinh=pl.when(pl.col("version") % 5 < 2).then(pl.lit("J06")).otherwise(pl.lit("I10")),
+            care=pl.when(pl.col("version") % 11 == 0).then(pl.lit("03")).otherwise(pl.lit("01")),
+        ),
+        world.drugs.filter(pl.col("version") % 5 < 3),
+    )
+    shelf: Any = Shelf(mixed.claims, mixed.drugs)
+    assert keep_months(shelf) is not None
+    found = shelf.pl(ITEMS).filter(pl.col("entity_id") == "01010", pl.col("item") == "drug:D1").sort("place")
+    assert found["seen"].to_list() == [seen for seen, _ in by_hand(mixed, "01010", "D1")]
+    assert found["usual"].to_list() == pytest.approx([usual for _, usual in by_hand(mixed, "01010", "D1")], rel=1e-6)
 
 
 def test_the_same_ranking_gives_the_same_answer_whatever_the_order_of_its_rows(world: World) -> None:
