@@ -168,7 +168,7 @@ _DEARER = """
                coalesce(arg_max(price, valid_from) filter (valid_from <= $first), arg_min(price, valid_from)) as price
         from _list group by all
     )
-    select version, fsum(paid * (1 - first.price / now.price)) as dearer
+    select version, round(fsum(paid * (1 - first.price / now.price)), 4) as dearer
     from line asof join _list now on line.ma_cskcb = now.ma_cskcb and line.ma_dich_vu = now.ma_dich_vu
          and line.day >= now.valid_from
     join first on first.ma_cskcb = line.ma_cskcb and first.ma_dich_vu = line.ma_dich_vu
@@ -186,16 +186,18 @@ _TIMED = """
         left join encounter_history e using (version) left join _dearer d using (version)
         where r.expected_paid is not null and r.t_bhtt is not null
     ),
-    usual as (select cell, age, round(favg(expected), 2) as of_patients from claim group by all)
+    usual as (select cell, age, round(favg(expected), 6) as of_patients from claim group by all)
     select claim.*, of_patients from claim join usual using (cell, age)
 """
 
 _SUMS = """
-    select entity_id, place, any_value(province order by province) as province, fsum(part) as claims,
-           fsum(paid * part) as paid, fsum(at_list * part) as at_list, fsum(expected * part) as expected,
-           fsum(of_patients * part) as of_patients
+    select entity_id, place, any_value(province order by province) as province, round(fsum(part), 9) as claims,
+           round(fsum(paid * part), 4) as paid, round(fsum(at_list * part), 4) as at_list,
+           round(fsum(expected * part), 4) as expected, round(fsum(of_patients * part), 4) as of_patients
     from _claim join _timed using (version) group by all order by entity_id, place
 """
+"""Rounded well below the cents of money: sums differ in their last bits by the order of rows, and means of whole cents
+lie on halves of them."""
 
 
 def _bound(reader: Reader, level: str, span: Span) -> pl.DataFrame:
