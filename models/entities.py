@@ -22,6 +22,8 @@ from data.schema import reference
 from detectors.entity.observed_expected import USUAL_TAIL, ObservedExpected
 from detectors.entity.practice import PracticeReference
 from detectors.entity.repeats import Repeats
+from models.changes import LEVELS as CHANGING
+from models.changes import TOLD, keep_months, told
 from models.practices import PRACTICES, counted
 
 if TYPE_CHECKING:
@@ -129,6 +131,7 @@ def entities(reader: Reader, run_id: str, own: Sequence[str], bases: Sequence[st
     """
     _keep_ranking(reader, _ranked(reader, own, bases))
     known: EntityReferences = getattr(bundle, "entities", None) or EntityReferences()  # bundles of before have none
+    span = keep_months(reader)
     frames: list[pl.DataFrame] = []
     for level in LEVELS:
         pivot = known.pivots.get(level, bundle.entity_pivots.get(level, bundle.pivot))
@@ -140,6 +143,9 @@ def entities(reader: Reader, run_id: str, own: Sequence[str], bases: Sequence[st
             costs=known.costs.get(level, ObservedExpected()),
             weights=bundle.weights,
             pivot=pivot,
+            changed=told(reader, level, span, known.costs.get(level, ObservedExpected()))
+            if span and level in CHANGING
+            else pl.DataFrame(schema=TOLD),
         )
         frames.append(
             rows.with_columns(run_id=pl.lit(run_id), level=pl.lit(level), status=pl.lit("scored"))
@@ -184,12 +190,14 @@ def scored(
     costs: ObservedExpected,
     weights: Weights,
     pivot: float,
+    changed: pl.DataFrame,
 ) -> pl.DataFrame:
     """`found`, rows of `sums`, with score, flag, reasons and evidence; a row's answer depends on that row alone.
 
-    `findings` has the columns of `FINDING`.
+    `findings` has the columns of `FINDING`; `changed` those of `models.changes.TOLD`, which is told and weighs nothing.
     """
     rows = pl.concat([_with_odds(found, findings, weights, pivot), costs.judge(found)], how="horizontal")
+    rows = rows.join(changed, on="entity_id", how="left", maintain_order="left")
     rows = rows.join(_gathered(findings), on="entity_id", how="left", maintain_order="left").with_columns(
         pl.col("recoverable").round(2).alias("expected_recoverable"),
         pl.col("amount").round(2).alias("amount_at_risk"),
@@ -236,7 +244,7 @@ def _evidence(peers: int) -> pl.Expr:
     return pl.struct(
         "claims", "flags", "t_bhtt", "amount_at_risk", "expected_recoverable",
         pl.col("observed", "expected", "excess").round(2), "ratio", "high", "tail", "log_odds",
-        measures=pl.concat_list(pl.concat_list(measures), "findings"),
+        "growth", "changes", "months", measures=pl.concat_list(pl.concat_list(measures), "findings"),
     ).struct.json_encode()  # fmt: skip
 
 
@@ -353,6 +361,7 @@ def _keep_ranking(reader: Reader, ranking: pl.DataFrame) -> None:
         ranking = ranking.with_columns(expected_paid=pl.lit(None, dtype=pl.Float64))
     ranking = ranking.select(
         "version", "ma_cskcb", "patient_id", "doctor", "province", "flagged", "evidence",
+        pl.coalesce("ngay_ra", "ngay_vao").alias("day"),
         pl.col("t_bhtt", "expected_paid", "amount_at_risk", "expected_recoverable").cast(pl.Float64).fill_nan(None),
         care=pl.col("ma_loai_kcb").fill_null(""),
     )  # fmt: skip

@@ -18,12 +18,12 @@ def add_pages(app: FastAPI, state: AppState) -> None:
     Raises AssetsMissing when the browser assets were not copied.
     """
     from service.web.assets import check_vendor
-    from service.web.pages import claim, oversight, people, quality, rules, worklist
+    from service.web.pages import claim, entity, oversight, people, quality, rules, worklist
     from service.web.pages.frame import problem_page
 
     check_vendor()
     app.state.parts = state
     app.state.page_problem = problem_page
     app.mount("/static", VersionedFiles(), name="static")
-    for module in (people, worklist, claim, quality, rules, oversight):
+    for module in (people, worklist, claim, entity, quality, rules, oversight):
         app.include_router(module.router)

@@ -535,6 +535,52 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "model_action.registered": ("Đăng ký", "Registered"),
     "model_action.promoted": ("Đưa vào dùng", "Promoted"),
     "model_action.alias_set": ("Đặt tên gọi", "Alias set"),
+    # doctors and facilities
+    "entity_level.doctor": ("Bác sĩ", "Doctor"),
+    "entity_level.facility": ("Cơ sở", "Facility"),
+    "entity.reasons": ("Trong lần chấm này", "In this run"),
+    "entity.claims": ("Xem hồ sơ", "See the claims"),
+    "entity.changes": ("Thay đổi theo thời gian", "Changes over time"),
+    "entity.changes_none": (
+        "Chưa thấy mức chi phí hay thuốc, dịch vụ nào tăng hơn nơi khác ngoài mức ngẫu nhiên.",
+        "No level of cost, drug or service rose beyond chance more than elsewhere.",
+    ),
+    "entity.changes_short": (
+        "Chưa so sánh được: ít hồ sơ hoặc lượt chấm có dưới 4 tháng trọn vẹn.",
+        "Cannot be compared: few claims, or a run of fewer than 4 whole months.",
+    ),
+    "entity.months_label": (
+        "Chi phí mỗi tháng bằng bao nhiêu lần mức kỳ vọng (cột), so với nơi khác (vạch)",
+        "Cost of each month as times the expected (bars), beside that elsewhere (marks)",
+    ),
+    "entity.month_title": (
+        "{month}: {level} lần mức kỳ vọng, nơi khác {peers}; {claims} hồ sơ",
+        "{month}: {level} times the expected, elsewhere {peers}; {claims} claims",
+    ),
+    "entity.growth": ("Tăng chi phí do đâu", "What growth is made of"),
+    "entity.growth_none": (
+        "Chưa so sánh được hai kỳ: mỗi kỳ cần ít nhất 100 hồ sơ.",
+        "Two periods cannot be compared: each needs 100 claims.",
+    ),
+    "entity.shocks": ("Sự kiện chung đã biết trong hai kỳ:", "Known events of the two periods:"),
+    "entity.weighs_nothing": (
+        "Các thay đổi này so với mọi nơi trong lần chấm, để tham khảo; không tính vào điểm.",
+        "These changes compare with everyone in the run; they are told and do not count in the score.",
+    ),
+    "growth_part.volume": ("Số lượt", "Volume"),
+    "growth_part.mix": ("Cơ cấu người bệnh", "Case mix"),
+    "growth_part.coding": ("Mã hóa", "Coding"),
+    "growth_part.price": ("Giá và biến động chung", "Prices, common movement"),
+    "growth_part.residual": ("Phần còn lại", "Residual"),
+    "growth_part.growth": ("Tổng thay đổi", "Change in all"),
+    "growth_help.volume": ("nhiều hay ít hồ sơ hơn", "more or fewer claims"),
+    "growth_help.mix": ("loại KCB, nhóm bệnh, tuổi", "type of care, group of diseases, age"),
+    "growth_help.coding": ("mã bệnh chi tiết, bệnh kèm, số ngày", "detailed codes, further diagnoses, days"),
+    "growth_help.price": ("quyết định giá và những gì mọi nơi cùng tăng", "price lists, and what rose everywhere"),
+    "growth_help.residual": ("riêng của nơi này, chưa có lời giải thích", "its own, not yet explained"),
+    "growth_degree.low": ("Mức 1: cần chú ý", "Degree 1: take note"),
+    "growth_degree.high": ("Mức 2: cao", "Degree 2: high"),
+    "growth_degree.very_high": ("Mức 3: rất cao", "Degree 3: very high"),
     # data quality
     "quality.title": ("Chất lượng dữ liệu", "Data quality"),
     "quality.lead": (

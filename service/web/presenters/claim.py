@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from features.peers import label
 from service.web.formats import ABSENT, Lang, day, moment, money, number, percent, place, short_money
 from service.web.names import care_type, cost_group, department, diagnosis_group, provinces, scheme_name, sex
+from service.web.presenters.entity import entity_href
 from service.web.presenters.worklist import claim_href, likelihood_text, pattern_href, run_line
 from service.web.texts import Words
 
@@ -161,6 +162,7 @@ class Context:
 
     label: str
     entity: str
+    href: str
     text: str
     flagged: bool
 
@@ -405,7 +407,8 @@ def _contexts(claim: ClaimDetail, t: Words) -> tuple[Context, ...]:
             at_risk=short_money(entity.amount_at_risk, lang),
         )
         shown = entity.entity_id[:10] if entity.level == "patient" else entity.entity_id
-        return (Context(label=t(label), entity=shown, text=text, flagged=entity.flagged),)
+        href = "" if entity.level == "patient" else entity_href(entity.level, entity.entity_id)
+        return (Context(label=t(label), entity=shown, href=href, text=text, flagged=entity.flagged),)
 
     return (
         *context("context.doctor", claim.doctor),

@@ -11,8 +11,13 @@ from detectors.entity.change import COLUMNS, growth
 PARTS = ("volume", "mix", "coding", "price", "residual")
 
 
-def period(*rows: tuple[str, float, float, float, float]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=["entity_id", *COLUMNS], orient="row", schema_overrides={"entity_id": pl.String})
+def period(
+    *rows: tuple[str, float, float, float, float], lists: float = 1.0, bound: str = "", noise: float = 1e-4
+) -> pl.DataFrame:
+    """Rows of entity, claims, paid, of_patients, expected; `lists`: how many times dearer the price lists became."""
+    names = ["entity_id", *COLUMNS[:4]]
+    frame = pl.DataFrame(rows, schema=names, orient="row", schema_overrides={"entity_id": pl.String})
+    return frame.with_columns(at_list=pl.col("paid") / lists, noise=noise, bound=pl.lit(bound))
 
 
 def peers(paid: float = 1.0) -> list[tuple[str, float, float, float, float]]:
@@ -75,3 +80,35 @@ def test_nothing_empty_and_one_sided_are_finite() -> None:
     assert growth(period(USUAL), period(("x", 0.0, 0.0, 0.0, 0.0))).height == 0
     still = growth(period(USUAL), period(USUAL)).row(0, named=True)
     assert [still[part] for part in PARTS] == [0.0] * 5
+
+
+def test_a_price_list_is_price_and_no_alarm_however_few_it_binds() -> None:
+    before = pl.concat([period(USUAL), period(*peers())])
+    after = pl.concat([period(("x", 1000.0, 1.15e9, 1e9, 1e9), lists=1.15), period(*peers())])
+    row = of(growth(before, after))["x"]
+    assert row["price"] == pytest.approx(1.5e8, rel=1e-3)
+    assert row["residual"] == pytest.approx(0.0, abs=1.0)
+    assert row["degree"] is None
+
+
+def test_those_bound_by_a_shock_are_compared_with_each_other() -> None:
+    bound = [(f"b{n}", 1000.0, 1e9, 1e9, 1e9) for n in range(12)]
+    dearer = [(name, claims, paid * (2.0 if name == "b3" else 1.3), a, b) for name, claims, paid, a, b in bound]
+    before = pl.concat([period(*bound, bound="2026-05-01"), period(*peers())])
+    after = pl.concat([period(*dearer, bound="2026-05-01"), period(*peers())])
+    found = of(growth(before, after))
+    assert {name for name, row in found.items() if row["degree"] is not None} == {"b3"}
+    assert found["b0"]["price"] == pytest.approx(3e8, rel=1e-6)
+
+
+def test_a_shock_that_binds_few_is_no_alarm_for_its_size_cannot_be_read() -> None:
+    before = pl.concat([period(USUAL, bound="2026-05-01"), period(*peers())])
+    after = pl.concat([period(("x", 1000.0, 1.5e9, 1e9, 1e9), bound="2026-05-01"), period(*peers())])
+    assert of(growth(before, after))["x"]["degree"] is None
+
+
+def test_growth_that_may_be_chance_is_told_without_a_degree() -> None:
+    dear = ("x", 1000.0, 1.25e9, 1e9, 1e9)
+    row = of(growth(period(USUAL, *peers(), noise=0.02), period(dear, *peers(), noise=0.02)))["x"]
+    assert row["residual"] == pytest.approx(2.5e8)
+    assert row["degree"] is None

@@ -62,7 +62,7 @@ def claim(
         "version": version, "ma_cskcb": "01001", "patient_id": "an", "doctor": "d1", "province": "01",
         "ma_loai_kcb": "01", "flagged": bool(signs), "evidence": json.dumps(list(signs)), "t_bhtt": paid,
         "expected_paid": expected, "amount_at_risk": 2 * money, "expected_recoverable": money,
-        "ngay_vao": datetime(2026, 1, 5),
+        "ngay_vao": datetime(2026, 1, 5), "ngay_ra": datetime(2026, 1, 5),
     } | given  # fmt: skip
 
 
