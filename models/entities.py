@@ -22,6 +22,8 @@ from data.schema import reference
 from detectors.entity.observed_expected import USUAL_TAIL, ObservedExpected
 from detectors.entity.practice import PracticeReference
 from detectors.entity.repeats import Repeats
+from detectors.standing import LEVELS as STANDING_LEVELS
+from detectors.standing import Standing
 from models.practices import PRACTICES, counted
 
 if TYPE_CHECKING:
@@ -92,8 +94,11 @@ class EntityReferences:
         )
 
 
-def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> EntityReferences:
-    """The references of the claims just scored in training: `ranking` has the columns of `claim_score`."""
+def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> tuple[EntityReferences, Standing]:
+    """The references of the claims just scored in training, and what claims shall inherit from who sent those.
+
+    `ranking` has the columns of `claim_score`.
+    """
     _keep_ranking(reader, ranking)
     claims = reader.pl("select care, count(*) as claims from _ranking group by all")
     carried = reader.pl("select scheme, care, count(*) as claims from _kind join _ranking using (version) group by all")
@@ -101,6 +106,7 @@ def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> EntityRefe
     repeats: dict[str, Repeats] = {}
     practices: dict[str, dict[str, PracticeReference]] = {}
     pivots: dict[str, float] = {}
+    stood: dict[str, pl.DataFrame] = {}
     for level in LEVELS:
         found = sums(reader, level)
         costs[level] = ObservedExpected.fit(found)
@@ -111,10 +117,15 @@ def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> EntityRefe
             if level in practice.levels
         }
         if found.height:
-            rows = _with_odds(found, _findings(reader, repeats[level], practices[level]), weights, 1.0)
+            findings = _findings(reader, repeats[level], practices[level])
+            rows = _with_odds(found, findings, weights, 1.0)
+            stood[level] = rows.select("entity_id", weight="extra").join(
+                _heaviest(findings), on="entity_id", how="left"
+            )
             odds = rows["log_odds"].sort(descending=True)
             pivots[level] = max(round(math.exp(min(odds[max(int(rows.height * SHARE) - 1, 0)], 50.0)), 2), 1.0)
-    return EntityReferences(costs=costs, repeats=repeats, practices=practices, pivots=pivots)
+    known = EntityReferences(costs=costs, repeats=repeats, practices=practices, pivots=pivots)
+    return known, Standing.fit({level: rows for level, rows in stood.items() if level in STANDING_LEVELS})
 
 
 def entities(reader: Reader, run_id: str, own: Sequence[str], bases: Sequence[str], bundle: Bundle) -> pl.DataFrame:
@@ -212,6 +223,12 @@ _MEASURE: Mapping[str, pl.DataType] = {
     name: FINDING[name] for name in ("measure", "scheme", "value", "expected", "tail", "peers", "contribution")
 }
 _FOUND = pl.List(pl.Struct(_MEASURE))
+
+
+def _heaviest(findings: pl.DataFrame) -> pl.DataFrame:
+    """By entity: the scheme of the finding that weighs most."""
+    ordered = findings.sort("entity_id", "contribution", "scheme", descending=[False, True, False])
+    return ordered.group_by("entity_id", maintain_order=True).agg(pl.col("scheme").first())
 
 
 def _gathered(findings: pl.DataFrame) -> pl.DataFrame:

@@ -140,8 +140,8 @@ def train(
     step("threshold")
     scored = pl.concat(each.claims for each, _ in scored_chunks(reader, fitted, targets, company=signs))
     pivot = _pivot(scored["place"], review_share)
-    known = learn(reader, scored, fitted.weights)
-    bundle = replace(fitted, pivot=pivot, entity_pivots=dict(known.pivots), entities=known)
+    known, standing = learn(reader, scored, fitted.weights)
+    bundle = replace(fitted, pivot=pivot, entity_pivots=dict(known.pivots), entities=known, standing=standing)
     metrics |= {
         "flagged_share": int(((scored["place"] >= pivot) & (scored["expected_recoverable"] > 0)).sum()) / scored.height,
         "review_threshold_vnd": pivot,

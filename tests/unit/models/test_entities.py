@@ -98,7 +98,7 @@ def known() -> EntityReferences:
         for n, x in enumerate(rng.gamma(4.0, 2.5e5, 2_000))
     ]  # fmt: skip
     lines = [(n, 1, f"d{n % 40}", 1e6) for n in range(2_000)]
-    return learn(Shelf(lines), ranking(*rows), Weights())  # type: ignore[arg-type]
+    return learn(Shelf(lines), ranking(*rows), Weights())[0]  # type: ignore[arg-type]
 
 
 def test_a_doctor_has_of_each_claim_the_part_his_lines_are(tmp_path: Any) -> None:
