@@ -20,10 +20,12 @@ import polars as pl
 from data.lake import table_columns
 from data.schema import reference
 from detectors.entity.observed_expected import USUAL_TAIL, ObservedExpected
+from detectors.entity.pairs import PairReference
 from detectors.entity.practice import PracticeReference
 from detectors.entity.repeats import Repeats
 from detectors.standing import LEVELS as STANDING_LEVELS
 from detectors.standing import Standing
+from models.pairs import PAIRINGS, pair_findings, pairs_of
 from models.practices import PRACTICES, counted
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ LEVELS = ("doctor", "facility", "patient")
 SHARE = 0.05  # part of the doctors, facilities, patients of the training whose score is at least one half
 ABOVE = 0.03  # what a VND above expectation adds to a place where rules have read the claim's lines: mostly chance
 ABOVE_BARE = 1.0  # and where there are no lines: nothing else can speak of such a claim
-NOTABLE = 0.5  # log-odds: what adds less is evidence without a sentence
+NOTABLE = 0.5  # log-odds: what adds less is evidence without a sentence among the reasons
 SENTENCES = 3
 
 FINDING: Mapping[str, pl.DataType] = {
@@ -50,7 +52,7 @@ FINDING: Mapping[str, pl.DataType] = {
     "expected": pl.Float64(),
     "tail": pl.Float64(),
     "peers": pl.Int64(),
-    "contribution": pl.Float64(),  # log-odds, rounded to 6 decimals
+    "contribution": pl.Float64(),  # log-odds, rounded to 6 decimals; nought: told, not weighed
     "text_vi": pl.String(),
     "text_en": pl.String(),
 }
@@ -66,6 +68,9 @@ class EntityReferences:
     practices: Mapping[str, Mapping[str, PracticeReference]] = field(
         default_factory=dict[str, "Mapping[str, PracticeReference]"]
     )  # by level and name
+    pairs: Mapping[str, Mapping[str, PairReference]] = field(
+        default_factory=dict[str, "Mapping[str, PairReference]"]
+    )  # by level and name
     pivots: Mapping[str, float] = field(default_factory=dict[str, float])  # VND of place with a score of one half
 
     def as_json(self) -> dict[str, Any]:
@@ -76,6 +81,10 @@ class EntityReferences:
             "practices": {
                 level: {name: known.as_json() for name, known in by_name.items()}
                 for level, by_name in self.practices.items()
+            },
+            "pairs": {
+                level: {name: known.as_json() for name, known in by_name.items()}
+                for level, by_name in self.pairs.items()
             },
             "pivots": dict(self.pivots),
         }
@@ -89,6 +98,10 @@ class EntityReferences:
             practices={
                 level: {name: PracticeReference.from_json(known) for name, known in by_name.items()}
                 for level, by_name in kept["practices"].items()
+            },
+            pairs={
+                level: {name: PairReference.from_json(known) for name, known in by_name.items()}
+                for level, by_name in kept.get("pairs", {}).items()  # bundles of before have none
             },
             pivots=kept["pivots"],
         )
@@ -105,6 +118,7 @@ def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> tuple[Enti
     costs: dict[str, ObservedExpected] = {}
     repeats: dict[str, Repeats] = {}
     practices: dict[str, dict[str, PracticeReference]] = {}
+    pairs: dict[str, dict[str, PairReference]] = {}
     pivots: dict[str, float] = {}
     stood: dict[str, pl.DataFrame] = {}
     for level in LEVELS:
@@ -116,15 +130,20 @@ def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> tuple[Enti
             for practice in PRACTICES
             if level in practice.levels
         }
+        pairs[level] = {
+            pairing.name: PairReference.fit(*pairs_of(reader, pairing, level))
+            for pairing in PAIRINGS
+            if level in pairing.levels
+        }
         if found.height:
-            findings = _findings(reader, repeats[level], practices[level])
+            findings = _findings(reader, level, repeats[level], practices[level], pairs[level])
             rows = _with_odds(found, findings, weights, 1.0)
             stood[level] = rows.select("entity_id", weight="extra").join(
                 _heaviest(findings), on="entity_id", how="left"
             )
             odds = rows["log_odds"].sort(descending=True)
             pivots[level] = max(round(math.exp(min(odds[max(int(rows.height * SHARE) - 1, 0)], 50.0)), 2), 1.0)
-    known = EntityReferences(costs=costs, repeats=repeats, practices=practices, pivots=pivots)
+    known = EntityReferences(costs=costs, repeats=repeats, practices=practices, pairs=pairs, pivots=pivots)
     return known, Standing.fit({level: rows for level, rows in stood.items() if level in STANDING_LEVELS})
 
 
@@ -146,7 +165,9 @@ def entities(reader: Reader, run_id: str, own: Sequence[str], bases: Sequence[st
         found = sums(reader, level)
         rows = scored(
             found,
-            _findings(reader, known.repeats.get(level), known.practices.get(level, {})),
+            _findings(
+                reader, level, known.repeats.get(level), known.practices.get(level, {}), known.pairs.get(level, {})
+            ),
             level=level,
             costs=known.costs.get(level, ObservedExpected()),
             weights=bundle.weights,
@@ -220,7 +241,8 @@ def scored(
 
 
 _MEASURE: Mapping[str, pl.DataType] = {
-    name: FINDING[name] for name in ("measure", "scheme", "value", "expected", "tail", "peers", "contribution")
+    name: FINDING[name]
+    for name in ("measure", "scheme", "value", "expected", "tail", "peers", "contribution", "text_vi", "text_en")
 }
 _FOUND = pl.List(pl.Struct(_MEASURE))
 
@@ -236,7 +258,7 @@ def _gathered(findings: pl.DataFrame) -> pl.DataFrame:
     ordered = findings.sort(
         "entity_id", "contribution", "measure", "scheme", descending=[False, True, False, False], nulls_last=True
     )
-    notable = pl.col("contribution") >= NOTABLE
+    notable = (pl.col("contribution") >= NOTABLE) | (pl.col("contribution") == 0)
     return ordered.group_by("entity_id", maintain_order=True).agg(
         pl.struct(*_MEASURE).alias("findings"),
         *(pl.col(f"text_{lang}").filter(notable).head(SENTENCES).str.join("; ").alias(lang) for lang in ("vi", "en")),
@@ -266,6 +288,8 @@ def _measure(name: str, *, value: str, expected: str | None, peers: int | None) 
         "tail": pl.lit(None),
         "peers": pl.lit(peers),
         "contribution": pl.col(f"part_{name}"),
+        "text_vi": pl.lit(None),
+        "text_en": pl.lit(None),
     }
     return pl.struct(cells[column].cast(dtype).alias(column) for column, dtype in _MEASURE.items())
 
@@ -440,7 +464,13 @@ def sums(reader: Reader, level: str) -> pl.DataFrame:
     )
 
 
-def _findings(reader: Reader, repeats: Repeats | None, practices: Mapping[str, PracticeReference]) -> pl.DataFrame:
+def _findings(
+    reader: Reader,
+    level: str,
+    repeats: Repeats | None,
+    practices: Mapping[str, PracticeReference],
+    pairs: Mapping[str, PairReference],
+) -> pl.DataFrame:
     """What was found of the entities of `_claim` beyond their money: rows of `FINDING`."""
     found = [pl.DataFrame(schema=FINDING)]
     if repeats is not None:
@@ -449,6 +479,11 @@ def _findings(reader: Reader, repeats: Repeats | None, practices: Mapping[str, P
         _practised(practice, practices[practice.name], counted(reader, practice))
         for practice in PRACTICES
         if practice.name in practices
+    ]
+    found += [
+        pair_findings(pairing, pairs[pairing.name], *pairs_of(reader, pairing, level))
+        for pairing in PAIRINGS
+        if pairing.name in pairs
     ]
     return pl.concat(frame.select(pl.col(name).cast(dtype) for name, dtype in FINDING.items()) for frame in found)
 
