@@ -347,23 +347,50 @@ def ranking_sql(run_ids: Sequence[str]) -> str:
     )
 
 
-_ACTS = """
-    select version, doctor, fsum(paid / signers) as paid, fsum(1.0 / signers) as lines
-    from (
-        select version, doctor, paid, count(*) over (partition by version, line_table, row_no) as signers
-        from (
+def parts_sql(level: str, claims: str, months: Sequence[int] | None = None) -> str:
+    """SELECT giving entity_id, version and which part of the claim is the entity's, for the claims of a view.
+
+    A doctor has of a claim the part that the lines he signed are of its money, of free lines their number; a line that
+    several signed is theirs in equal parts. Where no line says who acted the main doctor has it all. `months` are those
+    of the claims, where they are known: lines of other months are then not read.
+    """
+    if level != "doctor":
+        key = {"facility": "ma_cskcb", "patient": "patient_id"}[level]
+        return f"select {key} as entity_id, version, 1.0::double as part from {claims} where {key} is not null"
+    within = f"version in (select version from {claims})"
+    if months is not None:
+        within += f" and month in ({', '.join(str(int(month)) for month in months) or 'null'})"
+    lines = " union all ".join(
+        f"select version, '{table}' as line_table, row_no, ma_bac_si, t_bhtt from {table}_history where {within}"
+        for table in ("drug_line", "service_line")
+    )
+    return f"""
+        with signed as (
             select distinct version, line_table, row_no, paid, trim(doctor) as doctor
             from (select version, line_table, row_no, greatest(coalesce(cast(t_bhtt as double), 0), 0) as paid,
                          unnest(string_split(ma_bac_si, ';')) as doctor
-                  from (
-                      select version, 'drug' as line_table, row_no, ma_bac_si, t_bhtt from drug_line_history
-                      union all select version, 'service', row_no, ma_bac_si, t_bhtt from service_line_history
-                  ) where version in (select version from _ranking) and ma_bac_si is not null)
+                  from ({lines}) where ma_bac_si is not null)
             where trim(doctor) <> ''
+        ),
+        act as materialized (
+            select version, doctor, fsum(paid / signers) as paid, fsum(1.0 / signers) as lines
+            from (
+                select version, doctor, paid, count(*) over (partition by version, line_table, row_no) as signers
+                from signed
+            ) group by all
+        ),
+        known as (
+            select version, doctor, paid / nullif(fsum(paid) over of_claim, 0) as by_money,
+                   lines / fsum(lines) over of_claim as by_lines
+            from act window of_claim as (partition by version)
         )
-    ) group by all
-"""
-"""What each practitioner signed of each claim; a line that several signed is theirs in equal parts."""
+        select ma_cskcb || ':' || k.doctor as entity_id, version, coalesce(by_money, by_lines) as part
+        from known k join {claims} r using (version)
+        union all
+        select ma_cskcb || ':' || doctor, version, 1.0::double from {claims}
+        where doctor is not null and version not in (select version from act)
+    """
+
 
 _SIGNS = """
     select version, sign.scheme as scheme, max(sign.strength) as likelihood, fsum(sign.expected_recoverable) as money
@@ -411,28 +438,6 @@ def _keep_ranking(reader: Reader, ranking: pl.DataFrame) -> None:
     )
 
 
-def _keep_parts(reader: Reader, level: str) -> None:
-    """`_claim`: entity_id, version and which part of the claim is the entity's."""
-    if level != "doctor":
-        key = {"facility": "ma_cskcb", "patient": "patient_id"}[level]
-        named = f"select {key} as entity_id, version, 1.0 as part from _ranking where {key} is not null"
-    else:
-        reader.keep("_act", reader.pl(_ACTS))
-        named = """
-            with known as (
-                select version, doctor, paid / nullif(fsum(paid) over of_claim, 0) as by_money,
-                       lines / fsum(lines) over of_claim as by_lines
-                from _act window of_claim as (partition by version)
-            )
-            select ma_cskcb || ':' || k.doctor as entity_id, version, coalesce(by_money, by_lines) as part
-            from known k join _ranking r using (version)
-            union all
-            select ma_cskcb || ':' || doctor, version, 1.0 from _ranking
-            where doctor is not null and version not in (select version from _act)
-        """
-    reader.keep("_claim", reader.pl(named))
-
-
 def sums(reader: Reader, level: str) -> pl.DataFrame:
     """One row an entity of `level`, by id: its part of the claims of `_ranking`, of their money and of their signs.
 
@@ -440,7 +445,7 @@ def sums(reader: Reader, level: str) -> pl.DataFrame:
     (VND above expectation that counts towards the place), square (of observed less expected, claim by claim), schemes,
     recoverable, amount.
     """
-    _keep_parts(reader, level)
+    reader.keep("_claim", reader.pl(parts_sql(level, "_ranking")))
     return reader.pl(
         f"""
         with schemes as (

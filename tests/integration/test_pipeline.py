@@ -18,6 +18,8 @@ from models.entities import ranking_sql
 from models.evaluate import evaluate, read_truth
 from models.replay import replay
 from models.scoring import chain, run_scoring, runs, score_claims, score_tables
+from service.accounts import Scope
+from service.reading import MAKERS, Level, Reading
 from tests.lib.envelopes import envelope, hoso, packed
 from tests.lib.pipeline import Pipeline, load, now, score
 
@@ -50,6 +52,20 @@ def test_scores_lie_in_their_range_and_parts_add_up(ranking: pl.DataFrame) -> No
             row["expected_recoverable"], abs=0.02 * len(parts)
         )
         assert all(part["text_vi"] and part["text_en"] for part in parts)
+
+
+@pytest.mark.parametrize("level", ["doctor", "facility"])
+def test_the_claims_an_entity_shows_add_up_to_its_own_money(pipeline: Pipeline, level: Level) -> None:
+    reading = Reading(pipeline.lake)
+    checked = 0
+    for row in reading.entities(level, Scope(), sort="rank", size=40).rows:
+        claims = reading.entity(level, Scope(), row.entity_id).claims
+        if len(claims) < MAKERS and row.expected_recoverable:
+            checked += 1
+            shown = sum(float(one.expected_recoverable) for one in claims)
+            assert shown == pytest.approx(float(row.expected_recoverable), abs=0.01 * len(claims) + 0.01)
+            assert sum(one.share for one in claims) == pytest.approx(1.0, abs=0.01)
+    assert checked > 0
 
 
 def test_no_claim_is_at_risk_for_more_than_the_fund_pays(pipeline: Pipeline) -> None:
