@@ -82,6 +82,11 @@ def _without_certainty(weighing: Weighing) -> Weighing:
     return replace(bundle, weights=replace(bundle.weights, certainty=0.0)), signals
 
 
+def _without_standing(weighing: Weighing) -> Weighing:
+    bundle, signals = weighing
+    return bundle, replace(signals, standing=signals.standing.clear())
+
+
 def _without_bill(weighing: Weighing) -> Weighing:
     bundle, signals = weighing
     return replace(bundle, weights=replace(bundle.weights, base=1e-9)), signals
@@ -100,6 +105,7 @@ def layers() -> Mapping[str, Callable[[Weighing], Weighing]]:
         "rarity of a sign": _without_rarity,
         "surer claims first": _without_certainty,
         "size of the bill": _without_bill,
+        "doctor and facility": _without_standing,
     }
 
 
@@ -123,7 +129,10 @@ def _places(bundle: Bundle, gathered: Sequence[Gathered], cut: Callable[[Weighin
 
 
 def of_world(encounters: int, seed: int) -> dict[str, list[dict[str, Any]]]:
-    """Money found at 2 % and average precision of one world, whole and without each layer, with rules and with none."""
+    """Money found at 2 %, average precision and legitimate outliers of a world: whole and without each layer.
+
+    Once with rules and once with none.
+    """
     import numpy as np
     import polars as pl
 
@@ -157,7 +166,12 @@ def of_world(encounters: int, seed: int) -> dict[str, list[dict[str, Any]]]:
             tie=np.random.default_rng(seed).random(rows.height),
         )
         found = measure(layer or "whole", rows["place"].to_numpy(), labelled)
-        return {"layer": layer, "money": found.money_found[BUDGET], "precision": found.average_precision}
+        return {
+            "layer": layer,
+            "money": found.money_found[BUDGET],
+            "precision": found.average_precision,
+            "legitimate": found.legitimate_in_top,
+        }
 
     def blind(cut: Callable[[Weighing], Weighing]) -> Callable[[Weighing], Weighing]:
         return lambda weighing: cut(_without_any_rule(weighing))
@@ -181,17 +195,21 @@ def _lost(worlds: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
         without = [world[place] for world in worlds]
         lost = [a["money"] - b["money"] for a, b in zip(whole, without, strict=True)]
         precision = [a["precision"] - b["precision"] for a, b in zip(whole, without, strict=True)]
+        legitimate = [b["legitimate"] - a["legitimate"] for a, b in zip(whole, without, strict=True)]
         rows.append(
             {
                 "layer": without[0]["layer"],
                 "money_lost_at_2%": round(mean(lost), 4),
                 "by_world": [round(one, 4) for one in lost],
                 "average_precision_lost": round(mean(precision), 4),
+                "precision_by_world": [round(one, 4) for one in precision],
+                "legitimate_in_top_1%_more": round(mean(legitimate), 4),
             }
         )
     return {
         "money_found_at_2%": round(mean(one["money"] for one in whole), 4),
         "average_precision": round(mean(one["precision"] for one in whole), 4),
+        "legitimate_in_top_1%": round(mean(one["legitimate"] for one in whole), 4),
         "layers": sorted(rows, key=lambda row: -row["money_lost_at_2%"]),
     }
 

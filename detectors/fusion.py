@@ -5,7 +5,7 @@ and a later one adds only what it names beyond. Each share times the likelihood 
 so the shares explain the claim exactly: they add up. Of equal money the surer claim comes first: a wrong flag costs a
 hospital its money and a doctor his name. What peers and the expected cost cannot price (an odd shape
 without an amount) and the plain size of the bill only give a claim its place among those without a sign, never an
-amount, never a flag.
+amount, never a flag. Nor does what the claim inherits from its doctor and facility (`detectors.standing`).
 
 A sign's likelihood is a level times its strength. A rule's strength is how rare its sign is among like claims, that of
 a finding or an excess how far it stands out; levels are priors by severity and kind until assessors' outcomes are there
@@ -23,6 +23,7 @@ import polars as pl
 
 from detectors.explain import Part, excess_sentence, sentence
 from detectors.patterns import patterns
+from detectors.standing import COLUMNS as STANDING
 from detectors.statistical.expected_cost import COST_GROUPS, GROUPS, TOTALS
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Signals:
     outliers: pl.DataFrame  # key and `strangeness` (0 to 1), the strongest of the detectors that can judge the claim
     aside: pl.DataFrame  # what stood aside (`ASIDE_COLUMNS`), for the claims that something stood aside on
     lines: pl.DataFrame  # key, line_table, row_no, ma_nhom, t_bhtt, code, item (what it is called) of the claims' lines
+    standing: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=STANDING))  # of `Standing.of`
 
 
 def fuse(
@@ -120,9 +122,11 @@ def fuse(
         claims.join(totals, on=CLAIM, how="left")
         .join(signals.outliers.select(*CLAIM, "strangeness"), on=CLAIM, how="left")
         .join(signals.aside.select(*CLAIM, *_ASIDE), on=CLAIM, how="left")
+        .join(signals.standing.select(*STANDING), on=CLAIM, how="left")
         .join(hits.select(*CLAIM, hit=pl.lit(1)).unique(), on=CLAIM, how="left")
         .with_columns(
             pl.col("amount_at_risk", "expected_recoverable", "likelihood", "strangeness").fill_null(0.0),
+            pl.col("factor").fill_null(1.0),
             status=pl.when(pl.col("unjudged") & pl.col("hit").is_null())
             .then(pl.lit("not_evaluable"))
             .otherwise(pl.lit("scored")),
@@ -132,10 +136,10 @@ def fuse(
     sure = pl.max_horizontal(pl.col("likelihood"), pl.lit(weights.base))
     fused = fused.with_columns(
         pl.col("amount_at_risk", "expected_recoverable").round(2),
-        place=((pl.col("expected_recoverable") + unnamed) * sure**weights.certainty).round(2),
-    )
-    fused = fused.with_columns(score=(pl.col("place") / (pl.col("place") + pivot)).round(6))
-    fused = fused.with_columns(flagged=(pl.col("score") >= 0.5) & (pl.col("expected_recoverable") > 0))
+        own=((pl.col("expected_recoverable") + unnamed) * sure**weights.certainty).round(2),
+    ).with_columns(place=(pl.col("own") * pl.col("factor")).round(2))
+    score, of_its_own = ((pl.col(name) / (pl.col(name) + pivot)).round(6) for name in ("place", "own"))
+    fused = fused.with_columns(score=score, flagged=(of_its_own >= 0.5) & (pl.col("expected_recoverable") > 0))
     sources = _sources(shares)
     main = sources.unique(CLAIM, keep="first", maintain_order=True).select(*CLAIM, "source")
     for more in (_words(sources, shares, rules, finders, lines), patterns(main, shares, lines), _read(shares)):
@@ -143,7 +147,7 @@ def fuse(
     fused = fused.with_columns(
         pl.col("signs", "named_lines").fill_null(0),
         pl.col("schemes").fill_null(pl.lit([], dtype=pl.List(pl.String))),
-        _with_aside(pl.col("evidence")),
+        _with_entries(pl.col("evidence")),
         *(pl.col(c).fill_null(_without_sign(c[-2:])) for c in ("reason_vi", "reason_en", "reasons_vi", "reasons_en")),
     )
     rows = shares.select(
@@ -158,7 +162,9 @@ def fuse(
         "observed",
         "allowed",
     ).sort(*CLAIM, "source", "line_table", "row_no", nulls_last=True)
-    return Fused(claims=fused.drop("strangeness", "bill", "hit", *_ASIDE).sort(CLAIM), signals=rows)
+    return Fused(
+        claims=fused.drop("strangeness", "bill", "hit", "own", "factor", "stood", *_ASIDE).sort(CLAIM), signals=rows
+    )
 
 
 def shares_of(signals: Signals, rarity: Rarity) -> pl.DataFrame:
@@ -189,13 +195,19 @@ _NOTHING = {
     "vi": "Chưa thấy dấu hiệu bất thường; thứ hạng chỉ theo số tiền",
     "en": "No sign found; placed by its cost alone",
 }
+_STANDING = {
+    "vi": "Chưa thấy dấu hiệu bất thường; thứ hạng theo số tiền và theo bác sĩ, cơ sở",
+    "en": "No sign found; placed by its cost and by its doctor and facility",
+}
 
 _ASIDE = ("unjudged", "entries", "missing_vi", "missing_en")
 
 
-def _with_aside(evidence: pl.Expr) -> pl.Expr:
-    """The JSON array of a claim's signals, with the entries of what stood aside at its end."""
-    signs, entries = evidence.fill_null("[]"), pl.col("entries").fill_null("")
+def _with_entries(evidence: pl.Expr) -> pl.Expr:
+    """The JSON array of a claim's signals, then the entries of its standing and of what stood aside."""
+    signs = evidence.fill_null("[]")
+    told = (pl.when(pl.col(name) != "").then(pl.col(name)) for name in ("stood", "entries"))
+    entries = pl.concat_str(*told, separator=", ", ignore_nulls=True)
     more = pl.concat_str(
         signs.str.head(-1), pl.when(signs == "[]").then(pl.lit("")).otherwise(pl.lit(", ")), entries, pl.lit("]")
     )
@@ -205,19 +217,20 @@ def _with_aside(evidence: pl.Expr) -> pl.Expr:
 def _without_sign(lang: str) -> pl.Expr:
     """What is said of a claim without a sign: that nothing was found, or what nothing could be found without."""
     missing = pl.col(f"missing_{lang}").fill_null("")
+    nothing = pl.when(pl.col("factor") > 1.0).then(pl.lit(_STANDING[lang])).otherwise(pl.lit(_NOTHING[lang]))
     if lang == "vi":
-        partly = pl.format("{}; chưa đánh giá hết vì thiếu {}", pl.lit(_NOTHING[lang]), missing)
+        partly = pl.format("{}; chưa đánh giá hết vì thiếu {}", nothing, missing)
         vague = pl.format("Không đánh giá được: thiếu {}", missing)
         unlearned = pl.lit("Không đánh giá được: mô hình chưa học từ hồ sơ loại này")
     else:
         verb = pl.when(missing.str.contains(", ", literal=True)).then(pl.lit("are")).otherwise(pl.lit("is"))
-        partly = pl.format("{}; not all could be judged: {} {} missing", pl.lit(_NOTHING[lang]), missing, verb)
+        partly = pl.format("{}; not all could be judged: {} {} missing", nothing, missing, verb)
         vague = pl.format("Could not be judged: {} {} missing", missing, verb)
         unlearned = pl.lit("Could not be judged: the model has learned from no claims of this kind")
     scored, complete = pl.col("status") == "scored", missing == ""
     return (
         pl.when(scored & complete)
-        .then(pl.lit(_NOTHING[lang]))
+        .then(nothing)
         .when(scored)
         .then(partly)
         .when(complete)

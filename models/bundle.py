@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +23,7 @@ from detectors.base import Detector, DetectorState, finders
 from detectors.discovery import outlier_detectors
 from detectors.fusion import Weights
 from detectors.rarity import Rarity
+from detectors.standing import Standing
 from detectors.statistical.expected_cost import BARE_NEEDS, ExpectedCost
 from features.peers import PeerTable
 from models.entities import EntityReferences
@@ -56,6 +57,7 @@ class Bundle:
     pivot: float  # place (VND) of a claim at which its score is one half
     entity_pivots: Mapping[str, float]  # the same for doctor, facility, patient
     entities: EntityReferences | None = None  # what is usual of them; None in bundles of before
+    standing: Standing = field(default_factory=Standing)  # what claims inherit from those seen in training
     trained: Mapping[str, Any]  # since, until, snapshot, encounters, seed, rule_versions, unlearned
 
     def judges(self) -> tuple[Judge, ...]:
@@ -98,6 +100,7 @@ class Bundle:
             "pivot": self.pivot,
             "entity_pivots": dict(self.entity_pivots),
             "entities": self.entities.as_json() if self.entities else None,
+            "standing": self.standing.as_json(),
             "trained": dict(self.trained),
             "sha256": hashes,
         }
@@ -136,6 +139,7 @@ class Bundle:
             pivot=manifest["pivot"],
             entity_pivots=manifest["entity_pivots"],
             entities=EntityReferences.from_json(kept) if (kept := manifest.get("entities")) else None,
+            standing=Standing.from_json(manifest.get("standing", {})),
             trained=manifest["trained"],
         )
 

@@ -20,10 +20,14 @@ import polars as pl
 from data.lake import table_columns
 from data.schema import reference
 from detectors.entity.observed_expected import USUAL_TAIL, ObservedExpected
+from detectors.entity.pairs import PairReference
 from detectors.entity.practice import PracticeReference
 from detectors.entity.repeats import Repeats
+from detectors.standing import LEVELS as STANDING_LEVELS
+from detectors.standing import Standing
 from models.changes import LEVELS as CHANGING
 from models.changes import TOLD, keep_months, told
+from models.pairs import PAIRINGS, pair_findings, pairs_of
 from models.practices import PRACTICES, counted
 
 if TYPE_CHECKING:
@@ -39,7 +43,7 @@ LEVELS = ("doctor", "facility", "patient")
 SHARE = 0.05  # part of the doctors, facilities, patients of the training whose score is at least one half
 ABOVE = 0.03  # what a VND above expectation adds to a place where rules have read the claim's lines: mostly chance
 ABOVE_BARE = 1.0  # and where there are no lines: nothing else can speak of such a claim
-NOTABLE = 0.5  # log-odds: what adds less is evidence without a sentence
+NOTABLE = 0.5  # log-odds: what adds less is evidence without a sentence among the reasons
 SENTENCES = 3
 
 FINDING: Mapping[str, pl.DataType] = {
@@ -50,7 +54,7 @@ FINDING: Mapping[str, pl.DataType] = {
     "expected": pl.Float64(),
     "tail": pl.Float64(),
     "peers": pl.Int64(),
-    "contribution": pl.Float64(),  # log-odds, rounded to 6 decimals
+    "contribution": pl.Float64(),  # log-odds, rounded to 6 decimals; nought: told, not weighed
     "text_vi": pl.String(),
     "text_en": pl.String(),
 }
@@ -66,6 +70,9 @@ class EntityReferences:
     practices: Mapping[str, Mapping[str, PracticeReference]] = field(
         default_factory=dict[str, "Mapping[str, PracticeReference]"]
     )  # by level and name
+    pairs: Mapping[str, Mapping[str, PairReference]] = field(
+        default_factory=dict[str, "Mapping[str, PairReference]"]
+    )  # by level and name
     pivots: Mapping[str, float] = field(default_factory=dict[str, float])  # VND of place with a score of one half
 
     def as_json(self) -> dict[str, Any]:
@@ -76,6 +83,10 @@ class EntityReferences:
             "practices": {
                 level: {name: known.as_json() for name, known in by_name.items()}
                 for level, by_name in self.practices.items()
+            },
+            "pairs": {
+                level: {name: known.as_json() for name, known in by_name.items()}
+                for level, by_name in self.pairs.items()
             },
             "pivots": dict(self.pivots),
         }
@@ -90,19 +101,28 @@ class EntityReferences:
                 level: {name: PracticeReference.from_json(known) for name, known in by_name.items()}
                 for level, by_name in kept["practices"].items()
             },
+            pairs={
+                level: {name: PairReference.from_json(known) for name, known in by_name.items()}
+                for level, by_name in kept.get("pairs", {}).items()  # bundles of before have none
+            },
             pivots=kept["pivots"],
         )
 
 
-def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> EntityReferences:
-    """The references of the claims just scored in training: `ranking` has the columns of `claim_score`."""
+def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> tuple[EntityReferences, Standing]:
+    """The references of the claims just scored in training, and what claims shall inherit from who sent those.
+
+    `ranking` has the columns of `claim_score`.
+    """
     _keep_ranking(reader, ranking)
     claims = reader.pl("select care, count(*) as claims from _ranking group by all")
     carried = reader.pl("select scheme, care, count(*) as claims from _kind join _ranking using (version) group by all")
     costs: dict[str, ObservedExpected] = {}
     repeats: dict[str, Repeats] = {}
     practices: dict[str, dict[str, PracticeReference]] = {}
+    pairs: dict[str, dict[str, PairReference]] = {}
     pivots: dict[str, float] = {}
+    stood: dict[str, pl.DataFrame] = {}
     for level in LEVELS:
         found = sums(reader, level)
         costs[level] = ObservedExpected.fit(found)
@@ -112,11 +132,21 @@ def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> EntityRefe
             for practice in PRACTICES
             if level in practice.levels
         }
+        pairs[level] = {
+            pairing.name: PairReference.fit(*pairs_of(reader, pairing, level))
+            for pairing in PAIRINGS
+            if level in pairing.levels
+        }
         if found.height:
-            rows = _with_odds(found, _findings(reader, repeats[level], practices[level]), weights, 1.0)
+            findings = _findings(reader, level, repeats[level], practices[level], pairs[level])
+            rows = _with_odds(found, findings, weights, 1.0)
+            stood[level] = rows.select("entity_id", weight="extra").join(
+                _heaviest(findings), on="entity_id", how="left"
+            )
             odds = rows["log_odds"].sort(descending=True)
             pivots[level] = max(round(math.exp(min(odds[max(int(rows.height * SHARE) - 1, 0)], 50.0)), 2), 1.0)
-    return EntityReferences(costs=costs, repeats=repeats, practices=practices, pivots=pivots)
+    known = EntityReferences(costs=costs, repeats=repeats, practices=practices, pairs=pairs, pivots=pivots)
+    return known, Standing.fit({level: rows for level, rows in stood.items() if level in STANDING_LEVELS})
 
 
 def entities(reader: Reader, run_id: str, own: Sequence[str], bases: Sequence[str], bundle: Bundle) -> pl.DataFrame:
@@ -138,7 +168,9 @@ def entities(reader: Reader, run_id: str, own: Sequence[str], bases: Sequence[st
         found = sums(reader, level)
         rows = scored(
             found,
-            _findings(reader, known.repeats.get(level), known.practices.get(level, {})),
+            _findings(
+                reader, level, known.repeats.get(level), known.practices.get(level, {}), known.pairs.get(level, {})
+            ),
             level=level,
             costs=known.costs.get(level, ObservedExpected()),
             weights=bundle.weights,
@@ -217,9 +249,16 @@ def scored(
 
 
 _MEASURE: Mapping[str, pl.DataType] = {
-    name: FINDING[name] for name in ("measure", "scheme", "value", "expected", "tail", "peers", "contribution")
+    name: FINDING[name]
+    for name in ("measure", "scheme", "value", "expected", "tail", "peers", "contribution", "text_vi", "text_en")
 }
 _FOUND = pl.List(pl.Struct(_MEASURE))
+
+
+def _heaviest(findings: pl.DataFrame) -> pl.DataFrame:
+    """By entity: the scheme of the finding that weighs most."""
+    ordered = findings.sort("entity_id", "contribution", "scheme", descending=[False, True, False])
+    return ordered.group_by("entity_id", maintain_order=True).agg(pl.col("scheme").first())
 
 
 def _gathered(findings: pl.DataFrame) -> pl.DataFrame:
@@ -227,7 +266,7 @@ def _gathered(findings: pl.DataFrame) -> pl.DataFrame:
     ordered = findings.sort(
         "entity_id", "contribution", "measure", "scheme", descending=[False, True, False, False], nulls_last=True
     )
-    notable = pl.col("contribution") >= NOTABLE
+    notable = (pl.col("contribution") >= NOTABLE) | (pl.col("contribution") == 0)
     return ordered.group_by("entity_id", maintain_order=True).agg(
         pl.struct(*_MEASURE).alias("findings"),
         *(pl.col(f"text_{lang}").filter(notable).head(SENTENCES).str.join("; ").alias(lang) for lang in ("vi", "en")),
@@ -257,6 +296,8 @@ def _measure(name: str, *, value: str, expected: str | None, peers: int | None) 
         "tail": pl.lit(None),
         "peers": pl.lit(peers),
         "contribution": pl.col(f"part_{name}"),
+        "text_vi": pl.lit(None),
+        "text_en": pl.lit(None),
     }
     return pl.struct(cells[column].cast(dtype).alias(column) for column, dtype in _MEASURE.items())
 
@@ -314,23 +355,50 @@ def ranking_sql(run_ids: Sequence[str]) -> str:
     )
 
 
-_ACTS = """
-    select version, doctor, fsum(paid / signers) as paid, fsum(1.0 / signers) as lines
-    from (
-        select version, doctor, paid, count(*) over (partition by version, line_table, row_no) as signers
-        from (
+def parts_sql(level: str, claims: str, months: Sequence[int] | None = None) -> str:
+    """SELECT giving entity_id, version and which part of the claim is the entity's, for the claims of a view.
+
+    A doctor has of a claim the part that the lines he signed are of its money, of free lines their number; a line that
+    several signed is theirs in equal parts. Where no line says who acted the main doctor has it all. `months` are those
+    of the claims, where they are known: lines of other months are then not read.
+    """
+    if level != "doctor":
+        key = {"facility": "ma_cskcb", "patient": "patient_id"}[level]
+        return f"select {key} as entity_id, version, 1.0::double as part from {claims} where {key} is not null"
+    within = f"version in (select version from {claims})"
+    if months is not None:
+        within += f" and month in ({', '.join(str(int(month)) for month in months) or 'null'})"
+    lines = " union all ".join(
+        f"select version, '{table}' as line_table, row_no, ma_bac_si, t_bhtt from {table}_history where {within}"
+        for table in ("drug_line", "service_line")
+    )
+    return f"""
+        with signed as (
             select distinct version, line_table, row_no, paid, trim(doctor) as doctor
             from (select version, line_table, row_no, greatest(coalesce(cast(t_bhtt as double), 0), 0) as paid,
                          unnest(string_split(ma_bac_si, ';')) as doctor
-                  from (
-                      select version, 'drug' as line_table, row_no, ma_bac_si, t_bhtt from drug_line_history
-                      union all select version, 'service', row_no, ma_bac_si, t_bhtt from service_line_history
-                  ) where version in (select version from _ranking) and ma_bac_si is not null)
+                  from ({lines}) where ma_bac_si is not null)
             where trim(doctor) <> ''
+        ),
+        act as materialized (
+            select version, doctor, fsum(paid / signers) as paid, fsum(1.0 / signers) as lines
+            from (
+                select version, doctor, paid, count(*) over (partition by version, line_table, row_no) as signers
+                from signed
+            ) group by all
+        ),
+        known as (
+            select version, doctor, paid / nullif(fsum(paid) over of_claim, 0) as by_money,
+                   lines / fsum(lines) over of_claim as by_lines
+            from act window of_claim as (partition by version)
         )
-    ) group by all
-"""
-"""What each practitioner signed of each claim; a line that several signed is theirs in equal parts."""
+        select ma_cskcb || ':' || k.doctor as entity_id, version, coalesce(by_money, by_lines) as part
+        from known k join {claims} r using (version)
+        union all
+        select ma_cskcb || ':' || doctor, version, 1.0::double from {claims}
+        where doctor is not null and version not in (select version from act)
+    """
+
 
 _SIGNS = """
     select version, sign.scheme as scheme, max(sign.strength) as likelihood, fsum(sign.expected_recoverable) as money
@@ -379,28 +447,6 @@ def _keep_ranking(reader: Reader, ranking: pl.DataFrame) -> None:
     )
 
 
-def _keep_parts(reader: Reader, level: str) -> None:
-    """`_claim`: entity_id, version and which part of the claim is the entity's."""
-    if level != "doctor":
-        key = {"facility": "ma_cskcb", "patient": "patient_id"}[level]
-        named = f"select {key} as entity_id, version, 1.0 as part from _ranking where {key} is not null"
-    else:
-        reader.keep("_act", reader.pl(_ACTS))
-        named = """
-            with known as (
-                select version, doctor, paid / nullif(fsum(paid) over of_claim, 0) as by_money,
-                       lines / fsum(lines) over of_claim as by_lines
-                from _act window of_claim as (partition by version)
-            )
-            select ma_cskcb || ':' || k.doctor as entity_id, version, coalesce(by_money, by_lines) as part
-            from known k join _ranking r using (version)
-            union all
-            select ma_cskcb || ':' || doctor, version, 1.0 from _ranking
-            where doctor is not null and version not in (select version from _act)
-        """
-    reader.keep("_claim", reader.pl(named))
-
-
 def sums(reader: Reader, level: str) -> pl.DataFrame:
     """One row an entity of `level`, by id: its part of the claims of `_ranking`, of their money and of their signs.
 
@@ -408,7 +454,7 @@ def sums(reader: Reader, level: str) -> pl.DataFrame:
     (VND above expectation that counts towards the place), square (of observed less expected, claim by claim), schemes,
     recoverable, amount.
     """
-    _keep_parts(reader, level)
+    reader.keep("_claim", reader.pl(parts_sql(level, "_ranking")))
     return reader.pl(
         f"""
         with schemes as (
@@ -432,7 +478,13 @@ def sums(reader: Reader, level: str) -> pl.DataFrame:
     )
 
 
-def _findings(reader: Reader, repeats: Repeats | None, practices: Mapping[str, PracticeReference]) -> pl.DataFrame:
+def _findings(
+    reader: Reader,
+    level: str,
+    repeats: Repeats | None,
+    practices: Mapping[str, PracticeReference],
+    pairs: Mapping[str, PairReference],
+) -> pl.DataFrame:
     """What was found of the entities of `_claim` beyond their money: rows of `FINDING`."""
     found = [pl.DataFrame(schema=FINDING)]
     if repeats is not None:
@@ -441,6 +493,11 @@ def _findings(reader: Reader, repeats: Repeats | None, practices: Mapping[str, P
         _practised(practice, practices[practice.name], counted(reader, practice))
         for practice in PRACTICES
         if practice.name in practices
+    ]
+    found += [
+        pair_findings(pairing, pairs[pairing.name], *pairs_of(reader, pairing, level))
+        for pairing in PAIRINGS
+        if pairing.name in pairs
     ]
     return pl.concat(frame.select(pl.col(name).cast(dtype) for name, dtype in FINDING.items()) for frame in found)
 

@@ -210,6 +210,7 @@ def gather(
         outliers=outliers,
         aside=aside.claims,
         lines=_lines(tables, claims),
+        standing=bundle.standing.of(claims),
     )
     return Gathered(
         signals=signals,

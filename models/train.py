@@ -153,8 +153,8 @@ def train(
         fitted = replace(fitted, weights=lessons.weights, trained={**fitted.trained, "outcomes": lessons.as_json()})
         scored = score(fitted)
     pivot = _pivot(scored["place"], review_share)
-    known = learn(reader, scored, fitted.weights)
-    bundle = replace(fitted, pivot=pivot, entity_pivots=dict(known.pivots), entities=known)
+    known, standing = learn(reader, scored, fitted.weights)
+    bundle = replace(fitted, pivot=pivot, entity_pivots=dict(known.pivots), entities=known, standing=standing)
     metrics |= {
         "flagged_share": int(((scored["place"] >= pivot) & (scored["expected_recoverable"] > 0)).sum()) / scored.height,
         "review_threshold_vnd": pivot,

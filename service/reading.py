@@ -36,7 +36,7 @@ import numpy as np
 import polars as pl
 
 from data.errors import MinhBachError
-from models.entities import ranking_sql
+from models.entities import parts_sql, ranking_sql
 from models.scoring import UnknownRun
 from service.listing import Listing, Pace
 
@@ -62,6 +62,7 @@ BATCH_ROWS = 20_000
 MAX_SIZE = 1_000
 EVERY_CLAIM = Listing()
 ASSUMED_PACE = Pace()
+MAKERS = 50  # claims of an entity that its page shows
 
 _CLAIM_ORDER: Mapping[str, str] = {
     "rank": "rank",
@@ -251,6 +252,17 @@ class EntityDetail:
 
     row: EntityRow
     evidence: tuple[Mapping[str, Any], ...]
+    claims: tuple[EntityClaim, ...]  # what the signs on its claims may give back, the largest part first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityClaim:
+    """A claim that makes an entity what it is: its part of the claim, and of what its own signs may give back."""
+
+    claim: ClaimRow
+    part: float  # of the claim that is the entity's, 0 to 1
+    expected_recoverable: Decimal  # that part of the claim's
+    share: float  # of the entity's expected recoverable amount in this run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -727,7 +739,37 @@ class Reading:
         rows = view.reader.pl(f"select * from {ranking.entities} where {where} and entity_id = ?", [*params, entity_id])
         if rows.is_empty():
             raise UnknownEntity(level, entity_id)
-        return EntityDetail(row=_entity_rows(rows)[0], evidence=_evidence(rows["evidence"][0]))
+        row = _entity_rows(rows)[0]
+        return EntityDetail(
+            row=row, evidence=_evidence(rows["evidence"][0]), claims=self._makers(view.reader, ranking, row, scope)
+        )
+
+    def _makers(self, reader: Reader, ranking: _Ranking, row: EntityRow, scope: Scope) -> tuple[EntityClaim, ...]:
+        """The claims within the scope whose signs make an entity what it is, by their part in it; MAKERS at most."""
+        within, limits = scope.sql_condition()
+        key = "patient_id" if row.level == "patient" else "ma_cskcb"
+        own = row.entity_id.partition(":")[0] if row.level == "doctor" else row.entity_id
+        where = f"{key} = ? and expected_recoverable > 0 and {within}"
+        days = reader.pl(f"select distinct ngay_ra from {ranking.claims} where {where}", [own, *limits])["ngay_ra"]
+        months = sorted({day.year * 100 + day.month for day in days}) if not days.null_count() else None
+        found = reader.pl(
+            f"""
+            with mine as (select * from {ranking.claims} where {where}),
+            parts as ({parts_sql(row.level, "mine", months)})
+            select {_CLAIM_COLUMNS}, part, cast(expected_recoverable * part as decimal(18, 2)) as own
+            from mine join parts using (version) where entity_id = ? order by own desc, rank limit {MAKERS}
+            """,
+            [own, *limits, row.entity_id],
+        )
+        whole = float(row.expected_recoverable)
+        return tuple(
+            EntityClaim(
+                claim=claim, part=part, expected_recoverable=money, share=float(money) / whole if whole else 0.0
+            )
+            for claim, part, money in zip(
+                _claim_rows(found.drop("part", "own")), found["part"], found["own"], strict=True
+            )
+        )
 
     # exports
 

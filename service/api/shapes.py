@@ -112,11 +112,21 @@ class EntityList(Shape):
     next_cursor: str | None
 
 
+class EntityClaim(Shape):
+    """A claim that makes an entity what it is."""
+
+    claim: Claim
+    part: float = Field(description="of the claim that is the entity's, 0 to 1")
+    expected_recoverable: Money = Field(description="that part of the claim's")
+    share: float = Field(description="of the entity's expected recoverable amount in this run")
+
+
 class EntityDetail(Shape):
     """One doctor, facility or patient, and what stands behind the score."""
 
     row: Entity
     evidence: tuple[Fields, ...]
+    claims: tuple[EntityClaim, ...] = Field(description="those that make it so, the largest part first")
 
 
 class Signal(Shape):

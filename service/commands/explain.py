@@ -44,7 +44,7 @@ def command(claim_id: str, run_id: str | None, lang: str | None, as_json: bool) 
                 f"{place}; {risk} at risk, {recoverable} may be recovered of {asked} asked",
             )
         )
-        signs = [item for item in detail.evidence if item["kind"] != "not_evaluable"]
+        signs = [item for item in detail.evidence if item["kind"] not in ("standing", "not_evaluable")]
         for item in signs:
             law = f" [{item['legal_basis']}]" if item["legal_basis"] else ""
             click.echo(
@@ -53,6 +53,8 @@ def command(claim_id: str, run_id: str | None, lang: str | None, as_json: bool) 
         if not signs:
             click.echo(console.text("Chưa thấy dấu hiệu bất thường.", "No sign found."))
         for item in detail.evidence:
+            if item["kind"] == "standing":
+                click.echo(f"- {item[f'text_{language}']}")
             if item["kind"] == "not_evaluable":
                 lacking = ", ".join(item.get("fields") or [item["field"]])
                 click.echo(

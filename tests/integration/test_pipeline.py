@@ -18,6 +18,8 @@ from models.entities import ranking_sql
 from models.evaluate import evaluate, read_truth
 from models.replay import replay
 from models.scoring import chain, run_scoring, runs, score_claims, score_tables
+from service.accounts import Scope
+from service.reading import MAKERS, Level, Reading
 from tests.lib.envelopes import envelope, hoso, packed
 from tests.lib.pipeline import Pipeline, load, now, score
 
@@ -61,6 +63,20 @@ def test_claims_with_a_sign_and_no_others_have_a_pattern_within_one_facility(ran
     alike = ranking.drop_nulls("pattern").group_by("pattern").agg(pl.col("ma_cskcb").n_unique(), pl.len())
     assert (alike["ma_cskcb"] == 1).all()
     assert alike["len"].max() > 1  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("level", ["doctor", "facility"])
+def test_the_claims_an_entity_shows_add_up_to_its_own_money(pipeline: Pipeline, level: Level) -> None:
+    reading = Reading(pipeline.lake)
+    checked = 0
+    for row in reading.entities(level, Scope(), sort="rank", size=40).rows:
+        claims = reading.entity(level, Scope(), row.entity_id).claims
+        if len(claims) < MAKERS and row.expected_recoverable:
+            checked += 1
+            shown = sum(float(one.expected_recoverable) for one in claims)
+            assert shown == pytest.approx(float(row.expected_recoverable), abs=0.01 * len(claims) + 0.01)
+            assert sum(one.share for one in claims) == pytest.approx(1.0, abs=0.01)
+    assert checked > 0
 
 
 def test_no_claim_is_at_risk_for_more_than_the_fund_pays(pipeline: Pipeline) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LONG = 15  # rows of a table that fit a screen
 ASIDE_FIELDS = 6  # named of those that were missing
 NOT_EVALUABLE = "not_evaluable"  # kind of evidence: what could not judge the claim
+STANDING = "standing"  # kind of evidence: what the claim inherits from its doctor and facility, in its place only
+NO_SIGNS = {NOT_EVALUABLE, STANDING}
 MONEY_FROM = 100_000  # a figure of a signal this large is VND: quantities, days and minutes stay far below
 
 
@@ -185,6 +187,7 @@ class ClaimView:
     facts: tuple[Fact, ...]
     schemes: tuple[str, ...]
     reasons: tuple[Reason, ...]
+    standing: tuple[str, ...]  # what moves the claim's place beside its own signs
     aside: tuple[str, ...]  # what could not judge the claim, and for want of which fields
     contexts: tuple[Context, ...]
     tables: tuple[LineTable, ...]
@@ -216,7 +219,8 @@ def claim_view(claim: ClaimDetail, *, facility: str | None, lang: Lang) -> Claim
         alike_href=pattern_href(row.pattern) if row and row.pattern else "",
         facts=_facts(claim, facility, t),
         schemes=tuple(scheme_name(s, lang) for s in row.schemes) if row else (),
-        reasons=tuple(_reason(item, claim.lines, t) for item in claim.evidence if item.get("kind") != NOT_EVALUABLE),
+        reasons=tuple(_reason(item, claim.lines, t) for item in claim.evidence if item.get("kind") not in NO_SIGNS),
+        standing=tuple(str(item[f"text_{lang}"]) for item in claim.evidence if item.get("kind") == STANDING),
         aside=tuple(_aside(item, t) for item in claim.evidence if item.get("kind") == NOT_EVALUABLE),
         contexts=_contexts(claim, t),
         tables=_tables(claim, t),

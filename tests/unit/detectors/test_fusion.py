@@ -12,6 +12,7 @@ from detectors.aside import ASIDE_COLUMNS
 from detectors.base import FINDING_COLUMNS, HIT_COLUMNS, rules
 from detectors.fusion import Signals, Weights, fuse
 from detectors.rarity import Rarity
+from detectors.standing import COLUMNS as STANDING
 from detectors.statistical.expected_cost import EXCESS_COLUMNS
 
 EXCESS = {**EXCESS_COLUMNS, "peer_group": pl.String(), "peer_n": pl.Int64(), "peer_median": pl.Float64()}
@@ -54,6 +55,7 @@ def run(
     strangeness: float = 0.0,
     rarity: Rarity | None = None,
     weights: Weights | None = None,
+    stood: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     claims = pl.DataFrame(
         [{**KEY, "t_bhtt": t_bhtt, "t_tongchi_bh": t_tongchi_bh}],
@@ -77,6 +79,7 @@ def run(
         outliers=pl.DataFrame([{**KEY, "strangeness": strangeness}]),
         aside=pl.DataFrame([{**KEY, **aside}] if aside else [], schema=ASIDE_COLUMNS),
         lines=lines,
+        standing=pl.DataFrame([{**KEY, **stood}] if stood else [], schema=STANDING),
     )
     fused = fuse(
         signals,
@@ -191,6 +194,28 @@ def test_the_score_is_one_half_exactly_at_the_review_threshold() -> None:
     assert found["score"] == pytest.approx(0.5)
     assert found["flagged"] is True
     assert run(line(BED, 1, (99_000 - bill) / 0.9))["flagged"] is False
+
+
+def test_standing_moves_the_place_and_nothing_else() -> None:
+    told = {"factor": 2.0, "stood": '{"kind": "standing", "factor": 2.0}'}
+    own, moved = run(line(BED, 1, 80_000)), run(line(BED, 1, 80_000), stood=told)
+    assert moved["place"] == pytest.approx(2.0 * own["place"], abs=0.01)
+    assert moved["score"] > 0.5 > own["score"]
+    kept = ("flagged", "amount_at_risk", "expected_recoverable", "likelihood", "schemes", "reasons_vi", "status")
+    assert {name: moved[name] for name in kept} == {name: own[name] for name in kept}
+    assert moved["signals"].equals(own["signals"])
+    signs, (stated,) = json.loads(own["evidence"]), json.loads(moved["evidence"])[1:]
+    assert json.loads(moved["evidence"])[:1] == signs
+    assert stated == {"kind": "standing", "factor": 2.0}
+
+
+def test_a_claim_without_a_sign_says_what_else_places_it() -> None:
+    entries = '{"kind": "not_evaluable"}'
+    aside = {"unjudged": False, "entries": entries, "missing_vi": "số lượng", "missing_en": "quantity"}
+    found = run(stood={"factor": 1.3, "stood": '{"kind": "standing"}'}, aside=aside)
+    assert [one["kind"] for one in json.loads(found["evidence"])] == ["standing", "not_evaluable"]
+    assert "theo bác sĩ, cơ sở; chưa đánh giá hết vì thiếu số lượng" in found["reason_vi"]
+    assert "by its doctor and facility" in found["reason_en"]
 
 
 def test_a_large_bill_without_a_sign_has_a_place_but_no_flag() -> None:

@@ -17,6 +17,7 @@ from detectors.outliers.isolation import FEATURES, IsolationDetector
 from detectors.outliers.tails import SIZE_FREE, TailDetector
 from detectors.rarity import Rarity
 from detectors.reference import TailReference
+from detectors.standing import Standing
 from detectors.statistical.expected_cost import COST_GROUPS, TOTALS, ExpectedCost
 from detectors.trees import TreeEnsemble
 from features.peers import LADDERS, PeerTable
@@ -57,6 +58,7 @@ def bundle(**trained: Any) -> Bundle:
         weights=Weights(),
         pivot=1_000.0,
         entity_pivots={"doctor": 1.0},
+        standing=Standing({"doctor": {"98001:d1": (1.25, "DUP_LINE")}}),
         trained=trained,
     )
 
@@ -66,6 +68,7 @@ def test_a_bundle_reads_back_and_the_same_one_has_the_same_hash(tmp_path: Path) 
     again = Bundle.load(tmp_path / "a")
     assert again.bill_peers is not None
     assert again.bill_peers.groups.equals(bundle().bill_peers.groups)  # type: ignore[union-attr]
+    assert again.standing == bundle().standing
     assert again.save(tmp_path / "b") == sha256 == bundle_sha256(tmp_path / "a")
 
 

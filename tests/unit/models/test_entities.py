@@ -20,11 +20,12 @@ from detectors.fusion import Weights
 from models.entities import EntityReferences, entities, learn
 
 LINES = {"version": pl.Int64, "row_no": pl.Int32, "ma_bac_si": pl.String, "t_bhtt": pl.Float64}
-MORE = {"ma_thuoc": pl.String, "so_luong": pl.Float64, "ma_nhom": pl.Int32, "ma_dich_vu": pl.String}
+CODES = ("ma_thuoc", "ten_thuoc", "ma_dich_vu", "ma_vat_tu", "ten_vat_tu", "tt_thau")
+MORE = {"so_luong": pl.Float64, "ma_nhom": pl.Int32, **dict.fromkeys(CODES, pl.String)}
 TEXTS = ("ma_cskcb", "patient_id", "phone_id", "ma_benh_chinh")
 AMOUNTS = ("t_tongchi_bh", "t_tongchi_bv", "t_bntt")
 FACTS = {
-    "version": pl.Int64, "ngay_vao": pl.Datetime("us"), **dict.fromkeys(TEXTS, pl.String),
+    "version": pl.Int64, "ngay_vao": pl.Datetime("us"), "ngay_ra": pl.Datetime("us"), **dict.fromkeys(TEXTS, pl.String),
     **dict.fromkeys(AMOUNTS, pl.Float64),
 }  # fmt: skip
 
@@ -98,7 +99,7 @@ def known() -> EntityReferences:
         for n, x in enumerate(rng.gamma(4.0, 2.5e5, 2_000))
     ]  # fmt: skip
     lines = [(n, 1, f"d{n % 40}", 1e6) for n in range(2_000)]
-    return learn(Shelf(lines), ranking(*rows), Weights())  # type: ignore[arg-type]
+    return learn(Shelf(lines), ranking(*rows), Weights())[0]  # type: ignore[arg-type]
 
 
 def test_a_doctor_has_of_each_claim_the_part_his_lines_are(tmp_path: Any) -> None:

@@ -15,6 +15,7 @@ from data.lake import Lake
 from service.accounts import Scope
 from service.exports import COLUMNS, BadExport, export, recorded_cards
 from service.reading import (
+    MAKERS,
     BadQuery,
     ClaimFilters,
     ClaimRow,
@@ -261,6 +262,28 @@ def test_entities_rank_and_filter(reading: Reading, level: Level) -> None:
     found = reading.entities(level, ALL, EntityFilters(text=text.upper()), size=1000).rows
     assert text in {row.entity_id for row in found}
     assert reading.entity(level, ALL, text).evidence[0]["source"] == "roll_up@1"
+
+
+@pytest.mark.parametrize("level", ["doctor", "facility", "patient"])
+def test_an_entity_shows_the_claims_that_make_it_so_by_their_part(reading: Reading, level: Level) -> None:
+    top = reading.entities(level, ALL).rows[0].entity_id
+    made = reading.entity(level, ALL, top).claims
+    assert [one.expected_recoverable for one in made] == sorted((o.expected_recoverable for o in made), reverse=True)
+    for one in made:
+        assert 0 < one.part <= 1
+        assert float(one.expected_recoverable) == pytest.approx(
+            float(one.claim.expected_recoverable) * one.part, abs=0.01
+        )
+    if level != "doctor":
+        field = {"facility": "ma_cskcb", "patient": "patient_id"}[level]
+        mine = [row for row in everything(reading) if getattr(row, field) == top and row.expected_recoverable > 0]
+        assert {one.claim.claim_id for one in made} <= {row.claim_id for row in mine}
+        assert len(made) == min(len(mine), MAKERS)
+
+
+def test_no_claim_outside_the_scope_is_shown_of_a_patient(reading: Reading) -> None:
+    for row in reading.entities("patient", P98, size=1000).rows:
+        assert {one.claim.province for one in reading.entity("patient", P98, row.entity_id).claims} <= {"98"}
 
 
 def test_a_later_run_takes_its_scores_and_keeps_the_rest(own_lake: Lake) -> None:
