@@ -447,6 +447,11 @@ def _keep_ranking(reader: Reader, ranking: pl.DataFrame) -> None:
     )
 
 
+def _sum(what: str, where: str = "true") -> str:
+    """SQL of a sum, 0 of nothing. Rounded below the cent: its last bits depend on the order of the rows."""
+    return f"round(coalesce(fsum({what}) filter ({where}), 0), 6)"
+
+
 def sums(reader: Reader, level: str) -> pl.DataFrame:
     """One row an entity of `level`, by id: its part of the claims of `_ranking`, of their money and of their signs.
 
@@ -455,6 +460,7 @@ def sums(reader: Reader, level: str) -> pl.DataFrame:
     recoverable, amount.
     """
     reader.keep("_claim", reader.pl(parts_sql(level, "_ranking")))
+    counts = f"case when lined then {ABOVE} else {ABOVE_BARE} end"
     return reader.pl(
         f"""
         with schemes as (
@@ -464,14 +470,13 @@ def sums(reader: Reader, level: str) -> pl.DataFrame:
             ) group by entity_id
         )
         select entity_id, any_value(province order by province) as province, count(*) as claims,
-               count(*) filter (flagged) as flags, coalesce(fsum(t_bhtt * part), 0) as paid,
-               coalesce(fsum(t_bhtt * part) filter (expected_paid is not null), 0) as observed,
-               coalesce(fsum(expected_paid * part), 0) as expected,
-               coalesce(fsum(greatest(t_bhtt - expected_paid, 0) * part * case when lined then {ABOVE} else {ABOVE_BARE}
-               end), 0) as above,
-               coalesce(fsum(power((t_bhtt - expected_paid) * part, 2)), 0) as square,
-               any_value(s.schemes) as schemes, coalesce(fsum(expected_recoverable * part), 0) as recoverable,
-               coalesce(fsum(amount_at_risk * part), 0) as amount
+               count(*) filter (flagged) as flags, {_sum("t_bhtt * part")} as paid,
+               {_sum("t_bhtt * part", "expected_paid is not null")} as observed,
+               {_sum("expected_paid * part")} as expected,
+               {_sum(f"greatest(t_bhtt - expected_paid, 0) * part * {counts}")} as above,
+               {_sum("power((t_bhtt - expected_paid) * part, 2)")} as square,
+               any_value(s.schemes) as schemes, {_sum("expected_recoverable * part")} as recoverable,
+               {_sum("amount_at_risk * part")} as amount
         from _claim join _ranking using (version) left join schemes s using (entity_id)
         group by entity_id order by entity_id
         """
