@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from models.bundle import Bundle
 
 HISTORY_DAYS = 366  # how far back features and rules look for the same patient
-CHUNK = 60_000  # encounters scored at once: bounds memory, changes no score
+CHUNK = 85_000  # encounters scored at once: bounds memory, changes no score
 BY_PATIENT_COLUMNS = ["patient_id", "ngay_vao", "ma_cskcb", "ma_lk"]
 BY_PATIENT = "patient_id nulls last, ngay_vao, ma_cskcb, ma_lk"  # so that a person's past is read with one part only
 EVERYWHERE = Switches()
