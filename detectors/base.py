@@ -33,7 +33,7 @@ Context = Literal["patient", "facility"]
 
 A facility's are those that began before the judged claim ended, and ended at most `COMPANY_DAYS` before it began. Of
 several claims that are strange only together, the one that completes the sign carries it, so that no claim's answer
-depends on what came after it; where the law takes from each of them, each that has the others as company does.
+depends on what came after it.
 """
 
 COMPANY_DAYS = 31

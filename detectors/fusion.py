@@ -55,7 +55,7 @@ class Weights:
     excess: float = 0.3
     finding: float = 0.5
     base: float = 0.003  # share of the bill that adds to a claim's place: what no signal names grows with the bill
-    outlier: float = 0.02  # the same for a wholly strange shape
+    outlier: float = 0.015  # the same for a wholly strange shape
     certainty: float = 0.25  # power of the likelihood that a place is damped by: of equal money the surer comes first
     learned: Mapping[str, float] = field(default_factory=dict[str, float])  # by source (`SOURCE`), from outcomes
 

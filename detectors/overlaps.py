@@ -21,11 +21,6 @@ def taken(used: nw.LazyFrame[Any], owner: Sequence[str]) -> nw.LazyFrame[Any]:
     `used` has one row a line: ma_cskcb, ma_lk, line_table, row_no, the `owner` columns (the facility's first), `start`
     and `end`. Lines of one claim are first joined into spells: what one patient has at once is one use.
     """
-    return neighbours(used, owner).filter(~nw.col("before").is_null())
-
-
-def neighbours(used: nw.LazyFrame[Any], owner: Sequence[str]) -> nw.LazyFrame[Any]:
-    """Every row of `used` (see `taken`) with `before`, and when the next claim has the owner (`comes` to `goes`)."""
     own, order = [*owner, "ma_lk"], ["start", "end", "line_table", "row_no"]
     start, until = nw.col("start"), nw.col("until")
     opens = nw.when(until.is_null() | (start >= until)).then(nw.lit(1)).otherwise(nw.lit(0))
@@ -40,22 +35,12 @@ def neighbours(used: nw.LazyFrame[Any], owner: Sequence[str]) -> nw.LazyFrame[An
         in_spells.group_by(*own, "spell")
         .agg(begins=start.min(), ends=nw.col("end").max())
         .with_columns(latest=nw.col("ends").cum_max().over(*owner, order_by=at))
-        .with_columns(
-            before=nw.col("latest").shift(1).over(*owner, order_by=at),
-            comes=nw.col("begins").shift(-1).over(*owner, order_by=at),
-            goes=nw.col("ends").shift(-1).over(*owner, order_by=at),
-        )
+        .with_columns(before=nw.col("latest").shift(1).over(*owner, order_by=at))
+        .filter(~nw.col("before").is_null())
     )
-    return in_spells.join(spells.select(*own, "spell", "before", "comes", "goes"), on=[*own, "spell"], how="inner")
+    return in_spells.join(spells.select(*own, "spell", "before"), on=[*own, "spell"], how="inner")
 
 
 def minutes_taken() -> nw.Expr:
     """Minutes of a row of `taken` during which the owner was still with the other claim; negative when it was free."""
     return minutes_between(nw.col("start"), nw.min_horizontal("before", "end"))
-
-
-def minutes_shared() -> nw.Expr:
-    """Minutes of a row of `neighbours` during which the claim before or the next one had the owner too; the longer."""
-    left = nw.when(~nw.col("before").is_null()).then(minutes_taken())
-    joined = minutes_between(nw.max_horizontal("comes", "start"), nw.min_horizontal("goes", "end"))
-    return nw.max_horizontal(left, nw.when(~nw.col("comes").is_null()).then(joined))

@@ -28,7 +28,7 @@ from detectors.expressions import (
     within_stay,
 )
 from detectors.facts import facts
-from detectors.overlaps import minutes_shared, neighbours
+from detectors.overlaps import minutes_taken, taken
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
@@ -55,7 +55,7 @@ _B: Row = stay(at="2025-03-10 08:00", days=3)
 
 @rule(
     id="BED-07",
-    version=2,
+    version=1,
     scheme="BED_SHARE_FULL",
     severity="warn",
     title_vi="Hai người cùng mã giường, cùng lúc, đủ giá",
@@ -67,22 +67,14 @@ _B: Row = stay(at="2025-03-10 08:00", days=3)
     needs=("service_line.ma_nhom",),
     known_gaps_vi=(
         "Bỏ qua dòng giường thiếu mã giường hoặc thời điểm kết thúc. Mã chỉ phòng hoặc loại giường trông như nằm "
-        "chung; bỏ qua sản phụ và trẻ sơ sinh. Ba người một giường được tính như hai, và tính theo người nằm cùng lâu "
-        "hơn. Cả hai hồ sơ đều mang dấu hiệu, vì mỗi hồ sơ chỉ được nửa giá; không nói được mã giường của ai là đúng."
+        "chung; bỏ qua sản phụ và trẻ sơ sinh. Ba người một giường được tính như hai."
     ),
     known_gaps_en=(
         "Bed lines without a bed code or an end are passed over. Codes that mean a room or a kind of bed look shared; "
-        "mothers and newborns are passed over. Three in a bed are counted as two, and the longer of two neighbours "
-        "counts. Both claims carry the sign, for each is owed half; whose bed code is the true one is not told."
+        "mothers and newborns are passed over. Three in a bed are counted as two."
     ),
     examples=(
         hit("hai người một giường", "two in a bed", _A, bed(4), _B, bed(3), amount=0.5 * 3 * BED_PRICE * 0.8),
-        hit(
-            "nửa giường kia có người từ ngày thứ ba",
-            "the other half of the bed is taken on the third day",
-            *(stay(at="2025-03-12 08:00", days=1, patient_id="P2"), bed(1)),
-            *(_B, bed(3)),
-        ),
         clear("mỗi người nửa giá", "half price each", _A, bed(4), _B, bed(3, ratio=50)),
         clear("giường khác", "another bed", _A, bed(4), _B, bed(3, ma_giuong="H002")),
         clear(
@@ -105,14 +97,14 @@ _B: Row = stay(at="2025-03-10 08:00", days=3)
     ),
 )
 def shared_bed(tables: ClaimTables) -> nw.LazyFrame[Any]:
-    """Bed days at full price on a bed that another claim's bed days at full price have too."""
+    """Bed days at full price on a bed that another claim's bed days at full price have already."""
     known = facts("BED-07")
     full = _bed_lines(tables, "ma_giuong", "tyle_tt_dv").filter(
         money("tyle_tt_dv") == 100, ~nw.col("ma_giuong").is_null(), ~nw.col("ma_giuong").str.contains(";")
     )
     full = full.filter(~clockless(nw.col("start")))
     owned = with_encounter(full, tables, "ma_benh_chinh").filter(~icd_in("e_ma_benh_chinh", known.family))
-    both = neighbours(owned, ["ma_cskcb", "ma_khoa", "ma_giuong"]).with_columns(both=minutes_shared())
+    both = taken(owned, ["ma_cskcb", "ma_khoa", "ma_giuong"]).with_columns(both=minutes_taken())
     # days on which the bed was free again are the claim's own
     whole = minutes_between(nw.col("start"), nw.col("end"))
     return line_hits(

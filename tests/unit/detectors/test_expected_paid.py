@@ -37,8 +37,7 @@ def matrix(rows: int, *, lines: bool, seed: int = 4) -> pl.DataFrame:
         for name in (
             *CATEGORIES,
             *NUMBERS,
-            *dict.fromkeys(name for g in GROUPS for name in g.knows),
-            *(g.column for g in GROUPS),
+            *dict.fromkeys(name for g in GROUPS for name in (*g.knows, g.column)),
         )
         if name not in frame.columns
     ]

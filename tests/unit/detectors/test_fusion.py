@@ -228,7 +228,7 @@ def test_a_large_bill_without_a_sign_has_a_place_but_no_flag() -> None:
 def test_a_strange_shape_without_an_amount_only_orders_equals() -> None:
     plain, odd = run(), run(strangeness=1.0)
     assert odd["amount_at_risk"] == 0
-    assert plain["score"] < odd["score"] < 0.1
+    assert plain["score"] < odd["score"] < 0.05
 
 
 BLIND = {

@@ -136,9 +136,9 @@ def test_over_drug_poly(world: World) -> None:
     assert per_claim(rows, support.any()).all()
     assert mean(per_claim(usual, support.sum())) < 0.6
     assert mean(per_claim(rows, pl.len())) > mean(per_claim(usual, pl.len())) + 0.8
-    bold = blatant(rows)
-    few = bold.select(KEY).unique().height < 5  # one claim is no mean
-    assert few or mean(per_claim(bold, support.sum())) >= mean(per_claim(rows, support.sum()))
+    shy = rows.filter(pl.col("intensity") == "subtle")
+    for others in (blatant(rows), rows.filter(pl.col("intensity") != "subtle")):
+        assert others.is_empty() or mean(per_claim(others, support.sum())) > mean(per_claim(shy, support.sum()))
 
 
 def test_over_drug_qty(world: World) -> None:
