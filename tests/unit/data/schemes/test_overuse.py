@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
 from data.synthetic.care import FINDINGS
@@ -11,7 +13,7 @@ from data.synthetic.schemes.over_drug_poly import SUPPORT
 from data.synthetic.schemes.over_rehab import TECHNIQUES
 from data.synthetic.schemes.package_ordering import SETS
 from data.synthetic.world import drugs, services
-from tests.lib.schemed import KEY, World
+from tests.lib.schemed import KEY, World, thick_world
 
 CHRONIC = ("05", "08")
 DAY = pl.duration(days=1)
@@ -136,9 +138,16 @@ def test_over_drug_poly(world: World) -> None:
     assert per_claim(rows, support.any()).all()
     assert mean(per_claim(usual, support.sum())) < 0.6
     assert mean(per_claim(rows, pl.len())) > mean(per_claim(usual, pl.len())) + 0.8
-    shy = rows.filter(pl.col("intensity") == "subtle")
-    for others in (blatant(rows), rows.filter(pl.col("intensity") != "subtle")):
-        assert others.is_empty() or mean(per_claim(others, support.sum())) > mean(per_claim(shy, support.sum()))
+
+
+def test_bold_prescribers_add_more(tmp_path: Path) -> None:
+    """In a world of this scheme alone: the thick one has too few blatant claims of any one scheme for a mean."""
+    world = thick_world(tmp_path, encounters=4_000, months=4, only=["OVER_DRUG_POLY"], thick=10.0)
+    rows = world.of("OVER_DRUG_POLY", "xml2")
+    support = pl.col("ma_thuoc").is_in(codes([key for key, *_ in SUPPORT]))
+    bold = blatant(rows)
+    assert bold.select(KEY).unique().height >= 10
+    assert mean(per_claim(bold, support.sum())) > mean(per_claim(rows, support.sum()))
 
 
 def test_over_drug_qty(world: World) -> None:
