@@ -312,7 +312,9 @@ _WHO = {
 def _reasons(lang: str, peers: int, level: str) -> pl.Expr:
     """What the signs come to; where the costs lie outside the limits, by how much; the weightiest findings."""
     money, paid, excess = (_whole(name, lang) for name in ("expected_recoverable", "t_bhtt", "excess"))
-    ratio, who = _decimal(pl.col("ratio").round(2), lang), _WHO[level][lang != "vi"]
+    # what was observed over what the excess is above: the ratio that places the entity is drawn towards 1
+    times = pl.col("observed") / (pl.col("observed") - pl.col("excess"))
+    ratio, who = _decimal(times.round(2), lang), _WHO[level][lang != "vi"]
     if lang == "vi":
         signs = "{} trên {} hồ sơ có dấu hiệu cần xem xét; có thể thu hồi khoảng {} ₫ trên {} ₫ đề nghị thanh toán"
         dear = "chi phí gấp {} lần mức kỳ vọng của hồ sơ tương tự ở {} {}, cao hơn {} ₫"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from types import SimpleNamespace
@@ -148,6 +149,10 @@ def test_repeated_signs_and_dear_claims_are_said_with_their_numbers(tmp_path: An
     assert "ở 20 hồ sơ, hồ sơ tương tự nơi khác là 1,5" in facility["reasons_vi"]
     assert "on 20 claims, on like claims elsewhere 1.5" in facility["reasons_en"]
     assert "mức kỳ vọng của hồ sơ tương tự ở 10 cơ sở" in facility["reasons_vi"]
+    told = re.search(r"gấp ([0-9,]+) lần .*, cao hơn ([0-9.]+) ₫", facility["reasons_vi"])
+    assert told
+    times, above = float(told[1].replace(",", ".")), float(told[2].replace(".", ""))
+    assert above == pytest.approx((1.0 - 1.0 / times) * float(facility["t_bhtt"]), rel=0.02), "the two say the same"
 
 
 def test_size_alone_raises_no_flag(tmp_path: Any, known: EntityReferences) -> None:
