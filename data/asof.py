@@ -1,8 +1,8 @@
 """As-of look-ups: what a catalogue said on the day of service, never what it says today.
 
-`as_of` is the one place where claims meet catalogues by date: rules, features and the report of codes without a
-catalogue row all go through it, so that they agree on which row holds. `LOOKUPS` says how the claims of a lake meet
-each catalogue; `uncovered` lists what they bill that no row covers.
+`as_of` is where claims meet catalogues by date, and `not_held` finds what no row of one covers: rules, features and the
+report of codes without a catalogue row all go through them, so that they agree on which row holds. `LOOKUPS` says how
+the claims of a lake meet each catalogue; `uncovered` lists what they bill that no row covers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import polars as pl
+
+from data.schema import reused
 
 if TYPE_CHECKING:
     from data.lake import Reader
@@ -74,7 +76,7 @@ def as_of(
     had = rows.collect_schema().names()
     _check(rows, catalogue, needed=(*names, *take), wanted=names.values(), added=[prefix + c for c in take])
 
-    asked = rows.with_columns((nw.col(day) if isinstance(day, str) else day).cast(nw.Date).alias(_DAY))
+    asked = reused(rows.with_columns((nw.col(day) if isinstance(day, str) else day).cast(nw.Date).alias(_DAY)))
     order = [c for c in ("valid_from", "load_seq") if c in known]
     kept = list(dict.fromkeys((*order, "valid_to", *take)))
     result = asked
@@ -102,6 +104,47 @@ def as_of(
         )
         result = result.join(held, on=key, how="left")
     return result.select(*had, **{prefix + c: _first_scope(c, len(scopes) + 1) for c in take})
+
+
+def not_held(
+    rows: Frame, catalogue: Frame, *, on: Sequence[str], day: str, called: Mapping[str, str] | None = None
+) -> Frame:
+    """Those of `rows` that no catalogue row held on their day: what `as_of` would answer with nulls, for less work.
+
+    A row with a null in `day` or in a column of `on` is not among them: nothing can be said of it. Most keys are held
+    from their first day in `rows` to their last by one catalogue row; only the others are asked about day by day.
+    """
+    key = [(called or {}).get(c, c) for c in on]
+    asked = reused(rows.filter(*(~nw.col(c).is_null() for c in (*key, day))))
+    spans = asked.group_by(*key).agg(first=nw.col(day).min(), last=nw.col(day).max())
+    sure = held_throughout(spans, catalogue, on=on, called=called)
+    doubtful = asked.join(sure.select(*key), on=key, how="anti")
+    doubtful = reused(doubtful.with_columns(nw.col(day).cast(nw.Date).alias(_DAY)))
+    days = doubtful.select(*key, first=_DAY, last=_DAY).unique([*key, "first"])
+    held = held_throughout(days, catalogue, on=on, called=called).select(*key, **{_DAY: nw.col("first")})
+    return doubtful.join(held, on=[*key, _DAY], how="anti").drop(_DAY)
+
+
+def held_throughout(
+    spans: Frame, catalogue: Frame, *, on: Sequence[str], called: Mapping[str, str] | None = None
+) -> Frame:
+    """Those of `spans` that one row of `catalogue` holds from the day of `first` to the day of `last`, each once."""
+    names = {c: (called or {}).get(c, c) for c in on}
+    periods = catalogue.select(
+        **{name: nw.col(c) for c, name in names.items()}, _since=nw.col("valid_from"), _until=nw.col("valid_to")
+    )
+    until = nw.col("_until")
+    columns = [*names.values(), "first", "last"]
+    return (
+        spans.select(*columns)
+        .join(periods, on=list(names.values()), how="inner")
+        .filter(
+            nw.col("_since") <= nw.col("first").cast(nw.Date),
+            until.is_null() | (until >= nw.col("last").cast(nw.Date)),
+        )
+        .select(*columns)
+        .unique()
+    )
 
 
 def _first_scope(column: str, scopes: int) -> nw.Expr:

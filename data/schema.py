@@ -12,11 +12,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import narwhals as nw
 import polars as pl
 
 if TYPE_CHECKING:
-    import narwhals as nw
-
     from data.catalogues import Catalogues
 
 Standard = Literal["130", "4210"]
@@ -205,6 +204,14 @@ class ClaimTables:
             found = frame.select(column).unique().collect()[column].to_list()
             self._texts[key] = tuple(sorted(text for text in found if text is not None))
         return self._texts[key]
+
+
+def reused(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """`frame`, of which one query makes several things: Polars then works it out once instead of once for each."""
+    if type(frame) is not nw.LazyFrame:
+        return frame  # a frame that computes its steps by itself does so once
+    native = frame.to_native()
+    return nw.from_native(native.cache()) if isinstance(native, pl.LazyFrame) else frame
 
 
 def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:

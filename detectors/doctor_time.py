@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.expressions import (
     EXAM,
     SERVICES,
@@ -73,15 +73,20 @@ def person(column: str) -> nw.Expr:
     return nw.when(first != "").then(first)
 
 
-def examinations(tables: ClaimTables, *columns: str, clock: bool = True) -> nw.LazyFrame[Any]:
-    """Paid examinations with their `doctor`; of several by one doctor in one encounter's day, the first."""
+def examinations(
+    tables: ClaimTables, *columns: str, clock: bool = True, of: Sequence[str] = (), least: float = 0
+) -> nw.LazyFrame[Any]:
+    """Paid examinations with their `doctor`; of several by one doctor in one encounter's day, the first.
+
+    Groups `of` without `least` lines are left out; they are a doctor's day, or wider.
+    """
     own = ["ma_cskcb", "ma_lk", "doctor", "date"]
-    return (
-        timed(tables, (EXAM,), "doctor", *columns, clock=clock)
-        .filter(nw.col("doctor").str.strip_chars() != "")
-        .with_columns(turn=nw.col("ma_lk").cum_count().over(*own, order_by=ORDER))
-        .filter(nw.col("turn") == 1)
-    )
+    told = timed(tables, (EXAM,), "doctor", *columns, clock=clock).filter(nw.col("doctor").str.strip_chars() != "")
+    if of:  # lines are at least as many as examinations, and few groups are crowded: the rest need no ordering
+        told = reused(told)
+        crowded = told.group_by(*of).agg(n=nw.len()).filter(nw.col("n") >= least).select(*of)
+        told = told.join(crowded, on=list(of), how="semi")
+    return told.with_columns(turn=nw.col("ma_lk").cum_count().over(*own, order_by=ORDER)).filter(nw.col("turn") == 1)
 
 
 def operations(tables: ClaimTables, known: Facts, *, procedures: bool = False) -> nw.LazyFrame[Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals as nw
 
-from data.schema import ENCOUNTER_KEY, reference
+from data.schema import ENCOUNTER_KEY, reference, reused
 from detectors.early import Few, never
 from detectors.facts import facts
 
@@ -236,6 +236,16 @@ def earlier_pairs(tables: ClaimTables, *columns: str, same: Sequence[str] = ("pa
     earlier_key = (nw.col("p_ma_cskcb") < facility) | ((nw.col("p_ma_cskcb") == facility) & (nw.col("p_ma_lk") < link))
     arrived, before = nw.col("ngay_vao"), nw.col("p_ngay_vao")
     return own.join(prior, on=list(same), how="inner").filter((before < arrived) | ((before == arrived) & earlier_key))
+
+
+def recurring(frame: nw.LazyFrame[Any], *of: str) -> nw.LazyFrame[Any]:
+    """Rows of the groups `of` in which more than one encounter is: the others have nothing before them."""
+    rows = reused(frame)
+    ends = {f"{end}_{key}": getattr(nw.col(key), end)() for key in ENCOUNTER_KEY for end in ("min", "max")}
+    several = nw.any_horizontal(
+        *(nw.col(f"min_{key}") != nw.col(f"max_{key}") for key in ENCOUNTER_KEY), ignore_nulls=True
+    )
+    return rows.join(rows.group_by(*of).agg(**ends).filter(several).select(*of), on=list(of), how="semi")
 
 
 def _with_a_past(encounter: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

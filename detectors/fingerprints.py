@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from data.schema import reused
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,7 +26,7 @@ _FACTORS = {"print_a": 48_271, "print_b": 69_621}
 def code_sets(rows: nw.LazyFrame[Any], *, of: str, by: Sequence[str]) -> nw.LazyFrame[Any]:
     """The set of different codes in the column `of` of each group `by`, as the columns of `PRINT`."""
     code = nw.col(of)
-    held = rows.filter(~code.is_null()).select(*by, of).unique([*by, of])
+    held = reused(rows.filter(~code.is_null()).select(*by, of).unique([*by, of]))
     numbers = (
         held.select(of)
         .unique([of])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from data.schema import reused
 from detectors.expressions import minutes_between
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def taken(used: nw.LazyFrame[Any], owner: Sequence[str]) -> nw.LazyFrame[Any]:
     own, order = [*owner, "ma_lk"], ["start", "end", "line_table", "row_no"]
     start, until = nw.col("start"), nw.col("until")
     opens = nw.when(until.is_null() | (start >= until)).then(nw.lit(1)).otherwise(nw.lit(0))
-    in_spells = (
+    in_spells = reused(
         used.with_columns(reach=nw.col("end").cum_max().over(*own, order_by=order))
         .with_columns(until=nw.col("reach").shift(1).over(*own, order_by=order))
         .with_columns(opens=opens)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from data.schema import reused
 from detectors.expressions import days_between
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def with_past_days(
     pair. Joined by blocks of days, so that the work grows with the days and not with their square.
     """
     block = (days_between(nw.lit(_START), nw.col("date")) / _BLOCK).floor()
-    held = days.select(*on, "date", *take, block=block)
+    held = reused(days.select(*on, "date", *take, block=block))
     known = nw.concat([held, held.with_columns(block=nw.col("block") + 1)], how="vertical").select(
         *on, "block", p_date="date", **{f"p_{name}": nw.col(name) for name in take}
     )

@@ -8,6 +8,7 @@ import narwhals as nw
 
 from data.schema import ENCOUNTER_KEY
 from detectors.base import clear, hit, not_evaluable, rule
+from detectors.card_periods import CELLS, card_periods
 from detectors.examples import EXAM_PRICE, TEST_PRICE, exam, service, stay, visit
 from detectors.expressions import LINES, encounter_hits, line_hits, lines, money
 from detectors.facts import facts
@@ -20,11 +21,6 @@ STRUCTURE = facts("CARD-03")
 CHILD = facts("BEN-05")
 
 END_OF_MONTH, END_OF_YEAR = 31, 1231
-
-
-def _part(column: str, position: int) -> nw.Expr:
-    padded = nw.concat_str([nw.col(column), nw.lit(";" * AFTER.max_cards)])
-    return padded.str.split(";").list.get(position).str.strip_chars()
 
 
 @rule(
@@ -84,18 +80,17 @@ def _part(column: str, position: int) -> nw.Expr:
 def cost_after_expiry(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Lines ordered more than the allowance after the last card ended, in encounters that began with a valid card."""
     arrived = nw.col("ngay_vao").dt.to_string("%Y%m%d")
-    covered, odd = nw.lit(value=False), nw.col("gt_the_tu").str.split(";").list.len() > AFTER.max_cards
-    last = nw.lit("")
+    covered, odd, last = nw.lit(value=False), nw.col("odd"), nw.lit("")
     for card in range(AFTER.max_cards):
-        start, end = _part("gt_the_tu", card), _part("gt_the_den", card)
-        odd = odd | ~start.str.contains("^([0-9]{8})?$") | ~end.str.contains("^([0-9]{8})?$")
+        start, end = nw.col(f"start_{card}"), nw.col(f"end_{card}")
         odd = odd | ((start != "") & (end == ""))
         covered = covered | ((start != "") & (start <= arrived) & (arrived <= end))
         last = nw.max_horizontal(last, end)
     # what was ordered after leaving is another rule's; few encounters outlast a card, so few lines are dated
     left = nw.coalesce(nw.col("ngay_ra"), nw.col("ngay_vao").dt.offset_by("366d")).dt.to_string("%Y%m%d")
     began = (
-        tables.encounter.filter(covered, ~odd)
+        tables.encounter.join(card_periods(tables, AFTER.max_cards), on=CELLS, how="inner")
+        .filter(covered, ~odd)
         .with_columns(last=last, left=left)
         .filter(nw.col("left") > nw.col("last"))
         .select(*ENCOUNTER_KEY, "last")

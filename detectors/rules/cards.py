@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from detectors.base import clear, hit, not_evaluable, rule
+from detectors.card_periods import CELLS, card_periods
 from detectors.examples import EXAM_PRICE, exam, stay, visit
 from detectors.expressions import days_between, encounter_hits
 from detectors.facts import facts
@@ -72,19 +73,17 @@ def visit_outside_card(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Encounters paid by the fund whose day of arrival lies in none of the card periods."""
     arrived = nw.col("ngay_vao").dt.to_string("%Y%m%d")
     left = nw.coalesce(nw.col("ngay_ra"), nw.col("ngay_vao")).dt.to_string("%Y%m%d")
-    excused = nw.col("gt_the_tu").str.split(";").list.len() > CARD.max_cards
+    excused = nw.col("odd")
     for card in range(CARD.max_cards):
-        start, end = _part("gt_the_tu", card), _part("gt_the_den", card)
-        odd = ~start.str.contains(r"^([0-9]{8})?$") | ~end.str.contains(r"^([0-9]{8})?$")
+        start, end = nw.col(f"start_{card}"), nw.col(f"end_{card}")
         covers = (start <= arrived) & (start != "") & ((arrived <= end) | (end == ""))
         begins_later = (start > arrived) & (start <= left)
-        excused = excused | odd | covers | begins_later
+        excused = excused | covers | begins_later
     born = nw.col("ngay_sinh").cast(nw.Datetime("us"))
     newborn = (days_between(born, nw.col("ngay_vao")) < CARD.newborn_days).fill_null(value=False)
-    found = tables.encounter.filter(~excused, ~newborn, nw.col("t_bhtt") > 0)
+    found = (
+        tables.encounter.filter(nw.col("t_bhtt") > 0)
+        .join(card_periods(tables, CARD.max_cards), on=CELLS, how="inner")
+        .filter(~excused, ~newborn)
+    )
     return encounter_hits(found, amount=nw.col("t_bhtt").cast(nw.Float64), observed=nw.lit(1.0), allowed=nw.lit(0.0))
-
-
-def _part(column: str, position: int) -> nw.Expr:
-    padded = nw.concat_str([nw.col(column), nw.lit(";" * CARD.max_cards)])
-    return padded.str.split(";").list.get(position).str.strip_chars()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import TEST_PRICE, drug, exam, result, service, stay, visit
 from detectors.expressions import (
@@ -102,23 +102,24 @@ def copied_record(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Encounters whose lines equal those of another patient's record in number, code, quantity, money and rhythm."""
     known = facts("CPY-01")
     told = lines(tables, LINES, "so_luong", "thanh_tien_bv", "ngay_yl").filter(~nw.col("ngay_yl").is_null())
-    own = within_stay(told, tables, nw.col("ngay_yl"))
-    first = own.group_by(*KEY).agg(first=nw.col("ngay_yl").min())
+    own = reused(within_stay(told, tables, nw.col("ngay_yl")))
+    told_of = own.group_by(*KEY).agg(first=nw.col("ngay_yl").min(), count=nw.len())
+    first = told_of.filter(nw.col("count") >= known.lines)
     later = minutes_between(nw.col("first"), nw.col("ngay_yl"))
     records = (
         own.join(first, on=KEY, how="inner")
-        .select(*KEY, "first", quantity=money("so_luong"), bill=money("thanh_tien_bv"), later=later)
+        .select(*KEY, "first", "count", quantity=money("so_luong"), bill=money("thanh_tien_bv"), later=later)
         .with_columns(weighed=(nw.col("later") * nw.col("bill")).round(0))
         .group_by(*KEY)
         .agg(
             at=nw.col("first").min(),
-            count=nw.col("later").count(),
+            count=nw.col("count").min(),
             quantity=nw.col("quantity").sum().round(3),
             bill=nw.col("bill").sum().round(2),
             rhythm=nw.col("later").sum(),
             weighed=nw.col("weighed").sum(),
         )
-        .filter(nw.col("count") >= known.lines, nw.col("rhythm") > 0)
+        .filter(nw.col("rhythm") > 0)
     )
     columns = ("patient_id", "ma_loai_kcb", "t_bhtt")
     whose = records.join(tables.encounter.select(*KEY, *columns), on=KEY, how="inner")

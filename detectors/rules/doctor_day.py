@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from data.asof import as_of
+from data.schema import reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.doctor_time import ORDER, examinations, shares_beyond
 from detectors.examples import EXAM_PRICE, exam, listed, visit
@@ -106,8 +107,8 @@ def _over_capacity(seen: nw.LazyFrame[Any], *of: str, limit: nw.Expr | float, ho
 )
 def exams_over_doctor_day(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid examinations of a doctor's day in a department, by time, after those that its hours allow."""
-    seen = examinations(tables, "ma_khoa", clock=False)
     of = ("ma_cskcb", "ma_khoa", "doctor", "date")
+    seen = examinations(tables, "ma_khoa", clock=False, of=("ma_cskcb", "doctor", "date"), least=DOCTOR.limit)
     found = _over_capacity(seen, *of, limit=DOCTOR.limit, hours=DOCTOR.hours)
     return shares_beyond(found, share=DOCTOR.share, observed=nw.col("turn"), allowed=nw.col("allowed"))
 
@@ -163,8 +164,8 @@ def _facility(tables: int | None = 1, **fields: Any) -> Row:
 )
 def exams_over_tables(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid examinations of a facility's day, by time, after those that its tables and hours allow."""
-    seen = examinations(tables, clock=False)
     place = ["ma_cskcb", "date"]
+    seen = reused(examinations(tables, clock=False, of=place, least=TABLES.limit))
     rooms = as_of(
         seen.select(*place).unique(place),
         catalogue(tables, "facilities"),
@@ -217,7 +218,7 @@ def exams_too_close(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid examinations that follow 39 others of the doctor's day, most of them less than two minutes apart."""
     of = ("ma_cskcb", "doctor", "date")
     found = (
-        _cared_for(examinations(tables), CLOSE.typed_min)
+        _cared_for(examinations(tables, of=of, least=CLOSE.n), CLOSE.typed_min)
         .with_columns(previous=nw.col("at").shift(1).over(*of, order_by=ORDER))
         .with_columns(
             turn=nw.col("ma_lk").cum_count().over(*of, order_by=ORDER),
@@ -268,7 +269,7 @@ def exams_over_hour(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid examinations of a doctor's clock hour, by time, after those that can be done in it."""
     of = ("ma_cskcb", "doctor", "hour")
     found = (
-        _cared_for(examinations(tables), HOUR.typed_min)
+        _cared_for(examinations(tables, of=("ma_cskcb", "doctor", "date"), least=HOUR.max), HOUR.typed_min)
         .with_columns(hour=nw.col("at").dt.truncate("1h"))
         .with_columns(turn=nw.col("ma_lk").cum_count().over(*of, order_by=ORDER))
         .filter(nw.col("turn") > HOUR.max)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from data.schema import reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.doctor_time import (
     LINE,
@@ -375,7 +376,7 @@ def too_long_a_day(tables: ClaimTables) -> nw.LazyFrame[Any]:
     reached, at, until = nw.col("reached"), nw.col("at"), nw.col("until")
     begins = nw.when(reached > at).then(reached).otherwise(at)
     added = minutes_between(begins, until)
-    found = (
+    work = reused(
         nw.concat(
             [
                 seen.filter(short).select(columns),
@@ -383,8 +384,16 @@ def too_long_a_day(tables: ClaimTables) -> nw.LazyFrame[Any]:
                 trained.filter(short).select(columns),
             ],
             how="vertical",
-        )
-        .filter(until > at, ~nw.col("person").is_null())
+        ).filter(until > at, ~nw.col("person").is_null())
+    )
+    # hours one after the other are at least those of the union: most days are done with before anything is ordered
+    full = (
+        work.group_by(*who)
+        .agg(minutes=minutes_between(at, until).sum())
+        .filter(nw.col("minutes") > LONG_DAY.union_h * 60)
+    )
+    found = (
+        work.join(full, on=who, how="semi")
         .with_columns(reached=until.cum_max().over(*who, order_by=ORDER))
         .with_columns(reached=reached.shift(1).over(*who, order_by=ORDER))
         .with_columns(added=nw.when(added > 0).then(added).otherwise(nw.lit(0.0)))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.asof import as_of
-from data.schema import ENCOUNTER_KEY
+from data.asof import as_of, not_held
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import PILL_PRICE, drug, listed, service, visit
 from detectors.expressions import DRUGS, SERVICES, catalogue, day, line_hits, lines, money, with_encounter
@@ -531,7 +531,7 @@ def tender_not_in_force(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .rename({"ma_vat_tu": "item"})
     )
     question = ["ma_cskcb", "item", "tender", "date"]
-    billed = (
+    billed = reused(
         nw.concat([drugs, supplies])
         .filter(~nw.col("item").is_null(), ~nw.col("tt_thau").is_null(), money("t_bhtt") > 0)
         .with_columns(
@@ -548,15 +548,9 @@ def tender_not_in_force(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .join(begins, on="ma_cskcb", how="inner")
         .filter(nw.col("date").cast(nw.Date) >= nw.col("since"))
     )
-    missing = as_of(
-        asked,
-        tenders,
-        on=("ma_cskcb", "code"),
-        day="date",
-        take=("valid_from",),
-        prefer=("tt_thau",),
-        called={"code": "item", "tt_thau": "tender"},
-        prefix="bid_",
-    ).filter(nw.col("bid_valid_from").is_null())
+    called = {"code": "item", "tt_thau": "tender"}
+    whole = tenders.filter(nw.col("tt_thau").is_null())  # of any tender of the item
+    missing = not_held(asked, tenders, on=("ma_cskcb", "code", "tt_thau"), day="date", called=called)
+    missing = not_held(missing, whole, on=("ma_cskcb", "code"), day="date", called=called)
     found = billed.join(missing.select(*question), on=question, how="inner")
     return line_hits(found, amount=money("t_bhtt"), observed=NONE, allowed=NONE)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.drug_family import BY_NAME_EN, BY_NAME_VI, age, expand
 from detectors.examples import EXAM_PRICE, PILL_PRICE, TEST_PRICE, drug, exam, service, stay, visit
@@ -28,6 +28,7 @@ from detectors.expressions import (
     lines,
     minutes_between,
     money,
+    recurring,
     with_encounter,
 )
 from detectors.facts import facts
@@ -236,7 +237,8 @@ def possession_ratio(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .filter(~nw.col("ingredient").is_in(NOT_AN_INGREDIENT))
     )
     dispense, course = [*KEY, "ingredient", "route"], ["e_patient_id", "ingredient", "route"]
-    supplies = dispensed.group_by(*dispense, "e_patient_id", "e_ngay_vao").agg(nw.col("days").max())
+    dispensed = reused(recurring(dispensed, *course))
+    supplies = reused(dispensed.group_by(*dispense, "e_patient_id", "e_ngay_vao").agg(nw.col("days").max()))
     # A supply enters the window on its day and leaves it after the last day of the window: a running sum holds it.
     start = days_between(nw.lit(_EPOCH), nw.col("e_ngay_vao"))
     enters = supplies.select(*dispense, "e_patient_id", "e_ngay_vao", at=start, enters=nw.lit(1), change=nw.col("days"))

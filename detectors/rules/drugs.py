@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import PILL_PRICE, drug, stay, visit
 from detectors.expressions import (
@@ -17,6 +17,7 @@ from detectors.expressions import (
     line_hits,
     lines,
     money,
+    recurring,
     with_encounter,
 )
 from detectors.facts import facts
@@ -275,6 +276,7 @@ def refill_while_supplied(tables: ClaimTables) -> nw.LazyFrame[Any]:
     dispense = [*ENCOUNTER_KEY, "ingredient", "route"]
     course = ["e_patient_id", "ingredient", "route"]
     order = ["arrived", *ENCOUNTER_KEY]
+    dispensed = reused(recurring(dispensed, *course))
     supplies = (
         dispensed.select(
             *dispense,

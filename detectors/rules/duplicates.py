@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import EXAM_PRICE, PILL_PRICE, TEST_PRICE, drug, exam, service, stay, visit
 from detectors.expressions import (
+    DRUGS,
+    SERVICES,
     SURGERY,
     care_type,
     day,
     earlier_pairs,
     icd_in,
     line_hits,
+    lines,
     minutes_between,
     money,
     named,
@@ -33,15 +36,27 @@ TWO_SIDED_GROUPS = (2, 3, SURGERY, 18)
 _SAME_MINUTE: dict[str, Any] = {"ngay_yl": "2025-03-10 08:30", "ngay_th_yl": "2025-03-10 08:40"}
 
 
-def _items(tables: ClaimTables) -> nw.LazyFrame[Any]:
-    """Every line with one code whatever its table, and what tells two lines apart."""
+def _coded(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Every line that has a code, whatever its table, and a quantity."""
+    held = ("so_luong", "t_bhtt", "ngay_yl")
+    service = nw.coalesce(nw.col("ma_vat_tu"), nw.col("ma_dich_vu"))
+    drugs = lines(tables, DRUGS, "ma_thuoc", *held).with_columns(code=nw.col("ma_thuoc").str.strip_chars())
+    services = lines(tables, SERVICES, "ma_vat_tu", "ma_dich_vu", *held).with_columns(code=service.str.strip_chars())
+    columns = [*ENCOUNTER_KEY, "line_table", "code", *held]
+    return nw.concat([drugs.select(columns), services.select(columns)]).filter(
+        ~nw.col("code").is_null(), ~nw.col("so_luong").is_null()
+    )
+
+
+def _items(tables: ClaimTables, of: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The lines of the encounters `of` with one code whatever their table, and what tells two of them apart."""
     shared = ("ma_nhom", "so_luong", "t_bhtt", "ngay_yl", "ngay_th_yl", "ma_bac_si", "tt_thau")
     blank = nw.lit("")
 
     def text(column: str) -> nw.Expr:
         return nw.col(column).fill_null("")
 
-    drugs = tables.drug_line.select(
+    drugs = tables.drug_line.join(of, on=list(ENCOUNTER_KEY), how="semi").select(
         *ENCOUNTER_KEY,
         "row_no",
         *shared,
@@ -53,7 +68,7 @@ def _items(tables: ClaimTables) -> nw.LazyFrame[Any]:
         mark=nw.concat_str([text("so_dang_ky"), text("ham_luong"), text("lieu_dung")], separator="|"),
         site=blank,
     )
-    services = tables.service_line.select(
+    services = tables.service_line.join(of, on=list(ENCOUNTER_KEY), how="semi").select(
         *ENCOUNTER_KEY,
         "row_no",
         *shared,
@@ -142,12 +157,15 @@ def _items(tables: ClaimTables) -> nw.LazyFrame[Any]:
 )
 def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid lines equal to an earlier line of the same encounter in everything that would tell them apart."""
-    paid = with_encounter(_items(tables), tables, "ma_loai_kcb").filter(
-        money("t_bhtt") > 0, ~nw.col("code").is_null(), ~nw.col("ngay_yl").is_null(), ~nw.col("so_luong").is_null()
-    )
+    dated = (money("t_bhtt") > 0, ~nw.col("ngay_yl").is_null())
     moment = [*ENCOUNTER_KEY, "line_table", "code", "ngay_yl"]
     # Grouping on the short key first keeps the wide one to the few lines that can be duplicates at all.
-    close = paid.group_by(*moment).agg(alike=nw.len()).filter(nw.col("alike") > 1).select(*moment)
+    close = reused(
+        _coded(tables).filter(*dated).group_by(*moment).agg(alike=nw.len()).filter(nw.col("alike") > 1).select(*moment)
+    )
+    paid = with_encounter(_items(tables, close.select(*ENCOUNTER_KEY)), tables, "ma_loai_kcb").filter(
+        *dated, ~nw.col("so_luong").is_null()
+    )
     two_sided = (
         nw.col("ma_nhom").is_in(TWO_SIDED_GROUPS)
         & (nw.col("site") == "")
@@ -243,24 +261,27 @@ def duplicate_line(tables: ClaimTables) -> nw.LazyFrame[Any]:
 def duplicate_claim(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Later claims whose set of (code, quantity) is nearly that of an earlier claim of the patient at the facility."""
     thing = ["code", "quantity"]
-    items = (
-        _items(tables)
-        .filter(~nw.col("code").is_null(), ~nw.col("so_luong").is_null())
-        .select(*ENCOUNTER_KEY, "code", quantity=money("so_luong"))
-        .unique([*ENCOUNTER_KEY, *thing])
-    )
-    sizes = items.group_by(*ENCOUNTER_KEY).agg(size=nw.len()).filter(nw.col("size") >= SAME_CLAIM.min_lines)
     prior = {"ma_cskcb": "p_ma_cskcb", "ma_lk": "p_ma_lk"}
     cycle = icd_in("ma_benh_chinh", SAME_CLAIM.exempt) & (day(nw.col("ngay_vao")) != day(nw.col("p_ngay_vao")))
-    pairs = (
-        earlier_pairs(tables, "ma_benh_chinh", "t_bhtt", same=("patient_id", "ma_cskcb"))
-        .filter(
+    close = reused(
+        earlier_pairs(tables, "ma_benh_chinh", "t_bhtt", same=("patient_id", "ma_cskcb")).filter(
             minutes_between(nw.col("p_ngay_vao"), nw.col("ngay_vao")) <= SAME_CLAIM.days * 1440,
             ~cycle,
             money("t_bhtt") > 0,
         )
-        .join(sizes, on=list(ENCOUNTER_KEY), how="inner")
-        .join(sizes.rename({**prior, "size": "p_size"}), on=list(prior.values()), how="inner")
+    )
+    either = [close.select(*ENCOUNTER_KEY), close.select(**{own: nw.col(before) for own, before in prior.items()})]
+    items = reused(
+        _coded(tables)
+        .join(nw.concat(either).unique(), on=list(ENCOUNTER_KEY), how="semi")
+        .select(*ENCOUNTER_KEY, "code", quantity=money("so_luong"))
+        .unique([*ENCOUNTER_KEY, *thing])
+    )
+    sizes = reused(items.group_by(*ENCOUNTER_KEY).agg(size=nw.len()).filter(nw.col("size") >= SAME_CLAIM.min_lines))
+    pairs = reused(
+        close.join(sizes, on=list(ENCOUNTER_KEY), how="inner").join(
+            sizes.rename({**prior, "size": "p_size"}), on=list(prior.values()), how="inner"
+        )
     )
     pair = [*ENCOUNTER_KEY, *prior.values()]
     shared = (

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.asof import as_of
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import TEST_PRICE, exam, listed, service, visit
 from detectors.expressions import SERVICES, TESTS, carried_out, catalogue, day, family, line_hits, lines, money
 from detectors.facts import facts
+from detectors.registered import unlisted
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
@@ -221,18 +221,7 @@ def _unlisted(tables: ClaimTables, outside: str, *, broken: bool) -> nw.LazyFram
     machines = catalogue(tables, "machines")
     done = _on_machine(tables).filter(~_sent_out(outside), ~nw.col("date").is_null())
     where = ["ma_cskcb", "codes", "date"]
-    done = done.with_columns(codes=nw.col("ma_may"))
-    machine = nw.col("ma_may")
-    named = (
-        done.select(*where)
-        .unique(where)
-        .join(machines.select("ma_cskcb").unique(["ma_cskcb"]), on="ma_cskcb", how="semi")
-        .with_columns(ma_may=nw.col("codes").str.split(";"))
-        .explode("ma_may")
-        .with_columns(ma_may=machine.str.strip_chars())
-        .filter(machine != "")
-        .unique([*where, "ma_may"])
-    )
+    done = reused(done.with_columns(codes=nw.col("ma_may")))
     spans = (
         machines.select("ma_may", "ma_cskcb", "valid_from", "valid_to")
         .group_by("ma_may", "ma_cskcb")
@@ -241,8 +230,7 @@ def _unlisted(tables: ClaimTables, outside: str, *, broken: bool) -> nw.LazyFram
     date = nw.col("date").cast(nw.Date)
     between = ((nw.col("first_end") < date) & (nw.col("last_start") > date)).fill_null(value=False)
     missing = (
-        as_of(named, machines, on=("ma_may", "ma_cskcb"), day="date", take=("valid_from",), prefix="held_")
-        .filter(nw.col("held_valid_from").is_null())
+        unlisted(done, machines, cell="codes", code="ma_may")
         .join(spans, on=["ma_may", "ma_cskcb"], how="left")
         .filter(between if broken else ~between)
         .group_by(*where)
@@ -294,17 +282,22 @@ def _unlisted(tables: ClaimTables, outside: str, *, broken: bool) -> nw.LazyFram
 def machine_of_another_kind(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid pictures and endoscopies whose machines are all of known groups that cannot do them."""
     known = facts("MCH-03")
-    codes = nw.col("ma_may").str.to_uppercase().str.replace_all(" ", "", literal=True)
-    every = "|".join(known.known_groups)
+    tested = reused(_on_machine(tables, "ma_nhom", "ten_dich_vu").filter(nw.col("ma_nhom").is_in(TESTS)))
+    codes, every = nw.col("codes"), "|".join(known.known_groups)
+    fits = {f"fits_{n}": "|".join(told["groups"]) for n, told in enumerate(known.families)}
+    # machines are few where lines are many
+    machines = (
+        tested.select("ma_may")
+        .unique()
+        .with_columns(codes=nw.col("ma_may").str.to_uppercase().str.replace_all(" ", "", literal=True))
+        .filter(codes.str.contains(rf"^({every})\.[^;]*(;({every})\.[^;]*)*$"))
+        .with_columns(**{name: codes.str.contains(rf"(^|;)({groups})\.") for name, groups in fits.items()})
+    )
     unlike = nw.col("ma_nhom").is_null() & nw.lit(value=False)
-    for told in known.families:
-        fits = "|".join(told["groups"])
-        unlike |= family(tables, "service_line", told["name"]) & ~codes.str.contains(rf"(^|;)({fits})\.")
-    found = _on_machine(tables, "ma_nhom", "ten_dich_vu").filter(
-        nw.col("ma_nhom").is_in(TESTS),
-        ~family(tables, "service_line", known.unclear),
-        codes.str.contains(rf"^({every})\.[^;]*(;({every})\.[^;]*)*$"),
-        unlike,
+    for name, told in zip(fits, known.families, strict=True):
+        unlike |= family(tables, "service_line", told["name"]) & ~nw.col(name)
+    found = tested.join(machines, on="ma_may", how="inner").filter(
+        ~family(tables, "service_line", known.unclear), unlike
     )
     return line_hits(
         found,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.doctor_time import PROCEDURE, timed
 from detectors.examples import service, visit
@@ -42,24 +42,19 @@ _LEAD_VI = "Chỉ để định hướng: riêng dấu hiệu này không có s�
 _LEAD_EN = "A lead only: no money is at risk by it alone."
 
 
-def _orders(tables: ClaimTables, *, together: int = 1) -> nw.LazyFrame[Any]:
-    """The different times (`at`, inside the encounter, `date`) at which a `doctor` ordered for an encounter.
-
-    With `together` those of moments with at least as many encounters.
-    """
-    moment = ["ma_cskcb", "doctor", "at"]
-    own = ["ma_cskcb", "ma_lk", "doctor", "at"]
+def _orders(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Times (`at`) at which a `doctor` ordered for an encounter, one row a line."""
     parts = [
         getattr(tables, name)
         .select(*KEY, "doctor", at=nw.col("ngay_yl"))
         .filter(~nw.col("at").is_null(), nw.col("doctor").str.strip_chars() != "")
-        .unique(own)
         for name in LINES
     ]
-    orders = nw.concat(parts, how="vertical").unique(own)
-    if together > 1:
-        many = orders.group_by(*moment).agg(n=nw.len()).filter(nw.col("n") >= together)
-        orders = orders.join(many, on=moment, how="semi")
+    return nw.concat(parts, how="vertical")
+
+
+def _within(orders: nw.LazyFrame[Any], tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Those of `orders` that were given during the encounter, with their `date`."""
     return (
         with_encounter(orders, tables, "ngay_vao", "ngay_ra")
         .filter(nw.col("at") >= nw.col("e_ngay_vao"), nw.col("at") < nw.col("e_ngay_ra"))
@@ -124,9 +119,12 @@ def _ordered(count: int, *minutes: int, at: str = "2025-03-10 08:00", **fields: 
 )
 def many_in_a_minute(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Encounters ordered for in a minute in which the doctor ordered for many, on a day with several such minutes."""
+    moment = ["ma_cskcb", "doctor", "at"]
+    told = reused(_orders(tables).filter(~clockless(nw.col("at"))))
+    # lines of a moment are at least as many as its patients: most moments are done with before anybody is counted
+    many = told.group_by(*moment).agg(n=nw.len()).filter(nw.col("n") >= MINUTE.min_patients).select(*moment)
     orders = (
-        _orders(tables, together=MINUTE.min_patients)
-        .filter(~clockless(nw.col("at")))
+        _within(told.join(many, on=moment, how="semi").unique([*KEY, "doctor", "at"]), tables)
         .with_columns(patients=nw.col("ma_lk").cum_count().over("ma_cskcb", "doctor", "at", order_by=["ma_lk"]))
         .filter(nw.col("patients") >= MINUTE.min_patients)
     )
@@ -293,16 +291,16 @@ def _active(each: int, *dates: str) -> tuple[Row, ...]:
 def burst_after_silence(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Encounters of a doctor's first day after long silence, by time, after three times the usual number."""
     who = ["ma_cskcb", "doctor"]
-    seen = _orders(tables).group_by(*KEY, "doctor", "date").agg(nw.col("at").min())
-    volumes = seen.group_by(*who, "date").agg(people=nw.len().cast(nw.Float64))
-    silent = (
+    seen = reused(_within(_orders(tables), tables).group_by(*KEY, "doctor", "date").agg(nw.col("at").min()))
+    volumes = reused(seen.group_by(*who, "date").agg(people=nw.len().cast(nw.Float64)))
+    silent = reused(
         volumes.with_columns(last=nw.col("date").shift(1).over(*who, order_by=["date"]))
         .with_columns(gap=days_between(nw.col("last"), nw.col("date")))
         .filter(nw.col("gap") >= SILENCE.gap, nw.col("gap") <= WINDOW)
         .select(*who, "date")
     )
     usual = (
-        with_past_days(silent, volumes, on=who, take=["people"])
+        with_past_days(silent, volumes.join(silent.select(*who).unique(), on=who, how="semi"), on=who, take=["people"])
         .group_by(*who, "date")
         .agg(days=nw.len(), usual=nw.col("p_people").median())
         .filter(nw.col("days") >= SILENCE.min_days)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import drug, service, visit
 from detectors.expressions import (
@@ -50,12 +50,13 @@ def _turned_back(
 ) -> nw.LazyFrame[Any]:
     """Lines (`price`) that are dearer than the price their `item` had come down to, with it as `low`."""
     same, at, price = ["ma_cskcb", *item], nw.col("at"), nw.col("price")
-    used = within_stay(told.with_columns(at=carried_out()), tables, at)
-    several = used.group_by(*same).agg(least=price.min(), most=price.max())
+    several = told.group_by(*same).agg(least=price.min(), most=price.max())
     several = several.filter(nw.col("most") > nw.col("least") + tolerance).select(*same)
-    ordered = (
-        used.join(several, on=same, how="semi")
-        .with_columns(was=price.shift(1).over(*same, order_by=ORDER), was_at=at.shift(1).over(*same, order_by=ORDER))
+    used = within_stay(told.join(several, on=same, how="semi").with_columns(at=carried_out()), tables, at)
+    ordered = reused(
+        used.with_columns(
+            was=price.shift(1).over(*same, order_by=ORDER), was_at=at.shift(1).over(*same, order_by=ORDER)
+        )
         # each fall begins a new spell, in which the price it fell to is the one to keep to
         .with_columns(fell=(nw.col("was") > price + tolerance).fill_null(value=False).cast(nw.Int64))
         .with_columns(falls=nw.col("fell").cum_sum().over(*same, order_by=ORDER))

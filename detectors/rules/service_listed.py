@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.asof import as_of
-from data.schema import ENCOUNTER_KEY
+from data.asof import as_of, not_held
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import SURGERY_PRICE, TEST_PRICE, listed, service, stay, surgery, visit
 from detectors.expressions import (
@@ -120,12 +120,32 @@ def _price(price: float, **fields: Any) -> Row:
 def price_above_approved(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid service lines whose unit price is above that of the catalogue on their day."""
     known = facts("SRV-32")
-    billed = with_encounter(_coded(tables, money("don_gia_bh") > 0, "don_gia_bh"), tables, "facility_rank")
-    question = ["ma_cskcb", "e_facility_rank", "code", "date"]
-    asked = billed.select(*question, price=money("don_gia_bh"))
+    coded = _coded(tables, money("don_gia_bh") > 0, "don_gia_bh").with_columns(price=money("don_gia_bh"))
+    billed = reused(with_encounter(coded, tables, "facility_rank"))
+    offer = ["ma_cskcb", "e_facility_rank", "code", "price"]
+    # Prices are few where lines are many: only those above some price that may be the day's are asked about by day.
+    spans = billed.group_by(*offer).agg(first=nw.col("date").min(), last=nw.col("date").max())
+    priced = catalogue(tables, "services").select(
+        "rank", "valid_from", "valid_to", listed="price", code="ma_dich_vu", place="ma_cskcb"
+    )
+    beyond = (
+        spans.join(priced, on="code", how="inner")
+        .filter(
+            nw.col("listed") > 0,
+            nw.col("price") > nw.col("listed") + known.tol_vnd,
+            nw.col("place").is_null() | (nw.col("place") == nw.col("ma_cskcb")),
+            nw.col("rank").is_null() | (nw.col("rank") == nw.col("e_facility_rank")),
+            nw.col("valid_from") <= nw.col("last").cast(nw.Date),
+            nw.col("valid_to").is_null() | (nw.col("valid_to") >= nw.col("first").cast(nw.Date)),
+        )
+        .select("ma_cskcb", "code", "price")
+        .unique()
+    )
+    doubtful = reused(billed.join(beyond, on=["ma_cskcb", "code", "price"], how="semi"))
+    asked = doubtful.select(*offer, "date")
     dear = _priced(asked, tables, "code").filter(nw.col("price") > nw.col("listed_price") + known.tol_vnd)
     # A rank is blank where no facility is known, and a blank joins nothing: facility, code, day and price are enough.
-    found = billed.with_columns(price=money("don_gia_bh")).join(
+    found = doubtful.join(
         dear.group_by("ma_cskcb", "code", "date", "price").agg(nw.col("listed_price").max()),
         on=["ma_cskcb", "code", "date", "price"],
         how="inner",
@@ -203,7 +223,7 @@ def not_approved(tables: ClaimTables) -> nw.LazyFrame[Any]:
     own = catalogue(tables, "services").filter(~nw.col("ma_cskcb").is_null())
     begins = own.group_by("ma_cskcb").agg(since=nw.col("valid_from").min())
     here = ~nw.col("ma_dich_vu").str.contains(ELSEWHERE, literal=True)
-    billed = _coded(tables, nw.col("ma_nhom").is_in(facts("SRV-34").groups) & here)
+    billed = reused(_coded(tables, nw.col("ma_nhom").is_in(facts("SRV-34").groups) & here))
     question = ["ma_cskcb", "code", "date"]
     asked = (
         billed.select(*question)
@@ -212,18 +232,9 @@ def not_approved(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .filter(nw.col("date").cast(nw.Date) >= nw.col("since"))
         .with_columns(base=nw.col("code").str.slice(0, CODE_LENGTH))
     )
-    for code, prefix in (("code", "whole_"), ("base", "base_")):
-        asked = as_of(
-            asked,
-            own,
-            on=("ma_dich_vu", "ma_cskcb"),
-            day="date",
-            take=("valid_from",),
-            called={"ma_dich_vu": code},
-            prefix=prefix,
-        )
-    missing = asked.filter(nw.col("whole_valid_from").is_null(), nw.col("base_valid_from").is_null())
-    found = billed.join(missing.select(*question), on=question, how="inner")
+    for code in ("code", "base"):
+        asked = not_held(asked, own, on=("ma_dich_vu", "ma_cskcb"), day="date", called={"ma_dich_vu": code})
+    found = billed.join(asked.select(*question), on=question, how="inner")
     nothing = nw.lit(None, dtype=nw.Float64)
     return line_hits(found, amount=money("t_bhtt"), observed=nothing, allowed=nothing)
 

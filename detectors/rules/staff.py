@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from data.asof import as_of
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import PILL_PRICE, SURGERY_PRICE, TEST_PRICE, drug, exam, listed, service, stay, surgery, visit
 from detectors.expressions import LINES, SERVICES, SURGERY, catalogue, day, line_hits, lines, money, named
 from detectors.facts import facts
+from detectors.registered import unlisted
 
 if TYPE_CHECKING:
     from data.schema import ClaimTables
@@ -59,22 +60,9 @@ def _absent(tables: ClaimTables, apart: str, *, ended: bool) -> nw.LazyFrame[Any
     With `ended` those whom it held until an earlier day, else those whom it did not hold up to then.
     """
     staff = catalogue(tables, "staff")
-    signed = _signed(tables)
-    where = ["ma_cskcb", "ids", "date"]
-    person = nw.col("ma_bac_si")
-    people = (
-        signed.select(*where)
-        .unique(where)
-        .join(staff.select("ma_cskcb").unique(["ma_cskcb"]), on="ma_cskcb", how="semi")
-        .with_columns(ma_bac_si=nw.col("ids").str.split(";"))
-        .explode("ma_bac_si")
-        .with_columns(ma_bac_si=person.str.strip_chars())
-        .filter(person != "", ~person.str.contains(apart))
-        .unique([*where, "ma_bac_si"])
-    )
-    missing = as_of(
-        people, staff, on=("ma_bac_si", "ma_cskcb"), day="date", take=("valid_from",), prefix="held_"
-    ).filter(nw.col("held_valid_from").is_null())
+    signed = reused(_signed(tables))
+    where, person = ["ma_cskcb", "ids", "date"], nw.col("ma_bac_si")
+    missing = unlisted(signed, staff, cell="ids", code="ma_bac_si", but=[~person.str.contains(apart)])
     until = (
         staff.select("ma_bac_si", "ma_cskcb", "valid_to")
         .group_by("ma_bac_si", "ma_cskcb")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from data.asof import as_of
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import PILL_PRICE, drug, listed, visit
 from detectors.expressions import DRUGS, carried_out, catalogue, day, line_hits, lines, money, within_stay
@@ -120,12 +120,14 @@ def above_tender_quantity(tables: ClaimTables) -> nw.LazyFrame[Any]:
         nw.col("quantity") > 0, ~nw.col("so_dang_ky").is_null(), ~nw.col("tt_thau").is_null()
     )
     # in thousandths: whole numbers add up to the same in any order
-    given = told.with_columns(
-        at=carried_out(),
-        code=nw.col("ma_thuoc").str.strip_chars(),
-        so_dang_ky=nw.col("so_dang_ky").str.strip_chars(),
-        tt_thau=nw.col("tt_thau").str.strip_chars(),
-        units=(money("so_luong") * 1000 + 0.5).floor().cast(nw.Int64),
+    given = reused(
+        told.with_columns(
+            at=carried_out(),
+            code=nw.col("ma_thuoc").str.strip_chars(),
+            so_dang_ky=nw.col("so_dang_ky").str.strip_chars(),
+            tt_thau=nw.col("tt_thau").str.strip_chars(),
+            units=(money("so_luong") * 1000 + 0.5).floor().cast(nw.Int64),
+        )
     )
     # a lot that never came to the least of its tenders cannot be above one of them
     least = tenders.group_by(*LOT).agg(least=nw.col("quantity").min())
@@ -136,8 +138,8 @@ def above_tender_quantity(tables: ClaimTables) -> nw.LazyFrame[Any]:
         .filter(units > nw.col("least") * 1000)
         .select(*LOT)
     )
-    used = within_stay(given.join(many, on=LOT, how="semi"), tables, at).with_columns(date=day(at))
-    days = used.group_by(*LOT, "date").agg(units.sum())
+    used = reused(within_stay(given.join(many, on=LOT, how="semi"), tables, at).with_columns(date=day(at)))
+    days = reused(used.group_by(*LOT, "date").agg(units.sum()))
     before = (
         with_past_days(days.select(*LOT, "date"), days, on=LOT, take=("units",))
         .group_by(*LOT, "date")

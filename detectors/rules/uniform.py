@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import BED_PRICE, bed, drug, exam, service, stay, visit
 from detectors.expressions import (
@@ -108,17 +108,17 @@ def list_for_everybody(tables: ClaimTables) -> nw.LazyFrame[Any]:
     tested = lines(tables, SERVICES, "ma_nhom", "ma_dich_vu", "t_bhtt").filter(
         nw.col("ma_nhom").is_in(TESTS), money("t_bhtt") > 0
     )
-    visits = (
+    visits = reused(
         _left(tables, "ma_benh_chinh")
         .filter(care_type().is_in(OUTPATIENT))
         .join(_doctor_of(tables, (EXAM,)), on=KEY, how="inner")
         .with_columns(disease=nw.col("ma_benh_chinh").str.slice(0, 3))
     )
     sets = code_sets(tested, of="ma_dich_vu", by=KEY).filter(nw.col("items") >= known.tests)
-    listed = visits.join(sets, on=KEY, how="inner")
+    listed = reused(visits.join(sets, on=KEY, how="inner"))
     own = [*DOCTOR, *PRINT]
-    often = listed.group_by(*own).agg(n=nw.len()).filter(nw.col("n") > known.visits * known.share)
-    listed = listed.join(often.select(*own), on=own, how="semi")
+    often = reused(listed.group_by(*own).agg(n=nw.len()).filter(nw.col("n") > known.visits * known.share))
+    listed = reused(listed.join(often.select(*own), on=own, how="semi"))
     days = visits.join(often.select(*DOCTOR).unique(DOCTOR), on=DOCTOR, how="semi")
     seen = (
         with_past_days(

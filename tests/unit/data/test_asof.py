@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import random
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from data.asof import LOOKUPS, UNCOVERED, as_of, uncovered
+from data.asof import LOOKUPS, UNCOVERED, as_of, held_throughout, not_held, uncovered
 from data.catalogues import CATALOGUES
 from data.lake import Lake, table_columns
+from data.schema import reused
 
 Frame = nw.LazyFrame[Any]
 
@@ -156,6 +158,83 @@ def test_mistakes_in_the_call_say_what_is_wrong() -> None:
     elsewhere = nw.from_native(connection.sql("select 'S1' as ma_dich_vu, timestamp '2026-01-01' as \"at\""))
     with pytest.raises(ValueError, match=r"take both from one Reader.claim_tables"):
         as_of(elsewhere, listed, on=("ma_dich_vu",), day="at", take=("price",))
+
+
+# --- What no row held
+
+
+def some_days(seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Lines of a few codes over a month, some without a code or a day, and periods with gaps and overlaps."""
+    draw = random.Random(seed)
+    first = datetime(2026, 3, 1)
+    lines = pl.DataFrame(
+        {
+            "n": range(200),
+            "code": [draw.choice(["A", "B", "C", "D", None]) for _ in range(200)],
+            "at": [None if draw.random() < 0.1 else first + timedelta(hours=draw.randrange(720)) for _ in range(200)],
+        },
+        schema_overrides={"at": pl.Datetime("us")},
+    )
+    starts = [date(2026, 2, 20) + timedelta(days=draw.randrange(35)) for _ in range(12)]
+    listed = pl.DataFrame(
+        {
+            "own": [draw.choice(["A", "B", "C"]) for _ in starts],
+            "valid_from": starts,
+            "valid_to": [None if draw.random() < 0.2 else day + timedelta(days=draw.randrange(12)) for day in starts],
+        },
+        schema_overrides={"valid_to": pl.Date},
+    )
+    return lines, listed
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+@pytest.mark.parametrize("seed", range(8))
+def test_not_held_are_the_rows_for_which_a_look_up_finds_nothing(seed: int, engine: str) -> None:
+    lines, listed = some_days(seed)
+    expected = [
+        n
+        for n, code, at in lines.rows()
+        if code is not None
+        and at is not None
+        and not any(own == code and a <= at.date() and (b is None or b >= at.date()) for own, a, b in listed.rows())
+    ]
+    assert expected
+    connection = duckdb.connect()
+    connection.register("lines", lines.to_arrow())
+    connection.register("listed", listed.to_arrow())
+    rows: Frame = nw.from_native(lines.lazy() if engine == "polars" else connection.table("lines"))
+    periods: Frame = nw.from_native(listed.lazy() if engine == "polars" else connection.table("listed"))
+    found = not_held(rows, periods, on=("own",), day="at", called={"own": "code"})
+    assert found.collect_schema().names() == lines.columns
+    assert sorted(found.collect("polars")["n"].to_list()) == expected
+
+
+def test_a_span_is_held_by_one_row_from_its_first_day_to_its_last() -> None:
+    spans = pl.DataFrame(
+        {"code": ["S1"] * 4, "first": [date(2026, 1, d) for d in (1, 5, 5, 20)], "last": [date(2026, 1, 25)] * 4}
+    )
+    listed = services(
+        (None, None, 1.0, "2026-01-01", "2026-01-10"),
+        (None, None, 1.0, "2026-01-11", "2026-01-31"),
+        (None, None, 1.0, "2026-01-15", None),
+    )
+    found = held_throughout(nw.from_native(spans.lazy()), listed, on=("ma_dich_vu",), called={"ma_dich_vu": "code"})
+    assert found.collect().rows() == [("S1", date(2026, 1, 20), date(2026, 1, 25))]
+
+
+def test_a_reused_frame_is_worked_out_once_a_query() -> None:
+    worked: list[int] = []
+
+    def slowly(rows: pl.DataFrame) -> pl.DataFrame:
+        worked.append(rows.height)
+        return rows
+
+    frame: Frame = nw.from_native(pl.DataFrame({"a": [1, 2, 3]}).lazy().map_batches(slowly))
+    kept = reused(frame)
+    both = kept.join(kept.group_by("a").agg(n=nw.len()), on="a").sort("a").collect()
+    assert (both["n"].to_list(), worked) == ([1, 1, 1], [3])
+    relation = nw.from_native(duckdb.connect().sql("select 1 as a"))
+    assert reused(relation) is relation
 
 
 # --- What no row covers
