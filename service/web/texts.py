@@ -535,10 +535,33 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "model_action.registered": ("Đăng ký", "Registered"),
     "model_action.promoted": ("Đưa vào dùng", "Promoted"),
     "model_action.alias_set": ("Đặt tên gọi", "Alias set"),
-    # doctors and facilities
+    # doctors, facilities and patients
     "entity_level.doctor": ("Bác sĩ", "Doctor"),
     "entity_level.facility": ("Cơ sở", "Facility"),
+    "entity_level.patient": ("Người bệnh", "Patient"),
+    "entity_peers.doctor": ("bác sĩ", "doctors"),
+    "entity_peers.facility": ("cơ sở", "facilities"),
+    "entity_peers.patient": ("người bệnh", "patients"),
     "entity.reasons": ("Trong lần chấm này", "In this run"),
+    "entity.cost": (
+        "Chi phí {observed}; hồ sơ tương tự ở {peers} {who} là {usual}; chênh lệch {excess}.",
+        "Costs {observed}; like claims of {peers} {who} come to {usual}; difference {excess}.",
+    ),
+    "entity.parts": ("Điểm gồm những phần nào", "What the score is made of"),
+    "entity.parts_help": (
+        "Các phần cộng lại đúng bằng tổng (log-odds); tổng bằng 0 là điểm 50.",
+        "The parts add up exactly to the sum (log-odds); a sum of 0 is a score of 50.",
+    ),
+    "entity.parts_sum": ("Tổng", "Sum"),
+    "score_part.size": ("quy mô: BHYT trả {value}", "size: {value} paid"),
+    "score_part.signs": (
+        "dấu hiệu trên hồ sơ: có thể thu hồi {value}",
+        "signs on the claims: {value} may be recoverable",
+    ),
+    "score_part.above_expected": (
+        "chi phí trên mức kỳ vọng, phần được tính: {value}",
+        "cost above expectation, the part that counts: {value}",
+    ),
     "entity.claims": ("Xem hồ sơ", "See the claims"),
     "entity.changes": ("Thay đổi theo thời gian", "Changes over time"),
     "entity.changes_none": (
