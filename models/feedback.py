@@ -21,7 +21,7 @@ from detectors.fusion import CLAIM, LEVEL, LEVELS, SOURCE, Weights, shares_of
 from models.company import in_company
 from models.efficacy import DECISION
 from models.noisy_or import Signs, fit
-from models.scoring import BY_PATIENT, gather, with_history
+from models.scoring import BY_PATIENT, gather, in_halves, with_history
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from data.lake import Reader
     from models.bundle import Bundle
+    from models.scoring import Progress
 
 ABOUT = [column for column in DECISION if column != "confirmed"]
 LINE_TABLES = ("drug_line", "service_line")
@@ -128,7 +129,13 @@ def read_decisions(path: Path) -> pl.DataFrame:
 
 
 def learn(
-    reader: Reader, bundle: Bundle, decisions: pl.DataFrame, *, since: date | None = None, until: date | None = None
+    reader: Reader,
+    bundle: Bundle,
+    decisions: pl.DataFrame,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    progress: Progress | None = None,
 ) -> Lessons:
     """Likelihoods from `decisions` (DECISION) about claims discharged from `since` to `until`.
 
@@ -141,11 +148,12 @@ def learn(
         f"and (? is null or cast(ngay_ra as date) <= ?) order by {BY_PATIENT}",
         [since, since, until, until],
     )
-    company = in_company(reader, targets)
-    parts = [
-        shares_of(gather(bundle, tables, part, known=company).signals, bundle.rarity)
-        for tables, part, _ in with_history(reader, targets)
-    ]
+    tell = in_halves(progress, targets.height)
+    company = in_company(reader, targets, progress=tell[0])
+    parts: list[pl.DataFrame] = []
+    for tables, part, done in with_history(reader, targets):
+        parts.append(shares_of(gather(bundle, tables, part, known=company).signals, bundle.rarity))
+        tell[1](done, targets.height)
     here = decisions.join(targets, on=CLAIM, how="semi")
     return lessons(
         here,

@@ -47,8 +47,8 @@ def command(
       minhbach explain --doctor 98001:000123/98-CCHN
       minhbach explain --facility 98001 --json
     """
-    levels: dict[Level, str | None] = {"doctor": doctor, "facility": facility, "patient": patient}
-    entities = [(level, entity_id) for level, entity_id in levels.items() if entity_id is not None]
+    asked: list[tuple[Level, str | None]] = [("doctor", doctor), ("facility", facility), ("patient", patient)]
+    entities: list[tuple[Level, str]] = [(level, entity_id) for level, entity_id in asked if entity_id is not None]
     if len(entities) + (claim_id is not None) != 1:
         raise click.UsageError("cho đúng một / give exactly one: MA_CSKCB:MA_LK, --doctor, --facility, --patient")
     app, console = start(as_json)
