@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
@@ -19,8 +19,8 @@ import polars as pl
 from data.errors import MinhBachError
 from detectors.fusion import CLAIM, LEVEL, LEVELS, SOURCE, Weights, shares_of
 from models.company import in_company
-from models.efficacy import DECISION
-from models.noisy_or import Signs, fit
+from models.efficacy import DECISION, wilson
+from models.noisy_or import OWN, Signs, fit
 from models.scoring import BY_PATIENT, gather, in_halves, with_history
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ class Learned:
     decisions: int  # that it had a part in
     confirmed: int  # of them
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of a source: what its decisions leave open, 95 in 100; what was expected of it weighs as in the learning."""
+        weight = self.decisions + OWN
+        return wilson(self.learned * weight, weight)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lessons:
@@ -80,6 +86,13 @@ class Lessons:
             "levels": [asdict(level) for level in self.levels],
             "sources": [asdict(source) for source in self.sources],
         }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
+        """Read back what `as_json` gave."""
+        levels, sources = (tuple(Learned(**each) for each in kept[name]) for name in ("levels", "sources"))
+        counts = {name: value for name, value in kept.items() if name not in ("levels", "sources")}
+        return cls(weights=_weights(levels, sources), levels=levels, sources=sources, **counts)
 
 
 def read_decisions(path: Path) -> pl.DataFrame:
@@ -195,12 +208,17 @@ def lessons(decisions: pl.DataFrame, shares: pl.DataFrame | None, *, pivot: floa
     told = _told(signs, "level", dict(zip(levels, by_level, strict=True)), {level: level for level in LEVELS})
     learned = dict(zip(of, by_source, strict=True))
     sources = _told(signs, "source", learned, of)
-    weights = Weights(
-        **{each.name: each.learned for each in told},
+    unnamed = round(float(learned[UNNAMED]), 6)
+    return Lessons(
+        weights=_weights(told, sources), unnamed=unnamed, levels=tuple(told), sources=tuple(sources), **counts
+    )
+
+
+def _weights(levels: Sequence[Learned], sources: Sequence[Learned]) -> Weights:
+    return Weights(
+        **{each.name: each.learned for each in levels},
         learned={each.name: each.learned for each in sorted(sources, key=lambda each: each.name)},
     )
-    unnamed = round(float(learned[UNNAMED]), 6)
-    return Lessons(weights=weights, unnamed=unnamed, levels=tuple(told), sources=tuple(sources), **counts)
 
 
 def _once(decisions: pl.DataFrame) -> pl.DataFrame:
