@@ -25,10 +25,10 @@ from service.commands.demo import DEMO_USER
 from service.settings import load_settings
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, ViewportSize
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "screenshots"
-SIZE = {"width": 1400, "height": 900}
+SIZE: ViewportSize = {"width": 1400, "height": 900}
 
 
 def take(page: Page, url: str, pages: dict[str, str]) -> None:
