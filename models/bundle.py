@@ -149,6 +149,14 @@ def ref(detector: ExpectedCost | Detector | Finder) -> str:
     return f"{detector.name}@{detector.version}"
 
 
+def trained_of(folder: Path) -> Mapping[str, Any]:
+    """`trained` of a saved bundle, its arrays left unread. Raises BrokenBundle."""
+    try:
+        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["trained"]
+    except (OSError, ValueError, KeyError) as error:
+        raise _broken(folder, f"it cannot be read ({error})") from None
+
+
 def bundle_sha256(folder: Path) -> str:
     """The hash that names a saved bundle."""
     return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()

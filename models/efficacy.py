@@ -65,7 +65,7 @@ class Efficacy:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def wilson(yes: int, n: int, z: float = Z) -> tuple[float, float]:
+def wilson(yes: float, n: float, z: float = Z) -> tuple[float, float]:
     """Wilson's score interval of a share (E. B. Wilson, 1927, JASA 22:209); (0, 1) without observations."""
     if not n:
         return 0.0, 1.0

@@ -31,7 +31,7 @@ from models.pairs import PAIRINGS, pair_findings, pairs_of
 from models.practices import PRACTICES, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from data.lake import Reader
     from detectors.entity.practice import Practice
@@ -109,10 +109,12 @@ class EntityReferences:
         )
 
 
-def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> tuple[EntityReferences, Standing]:
+def learn(
+    reader: Reader, ranking: pl.DataFrame, weights: Weights, *, progress: Callable[[int, int], None] | None = None
+) -> tuple[EntityReferences, Standing]:
     """The references of the claims just scored in training, and what claims shall inherit from who sent those.
 
-    `ranking` has the columns of `claim_score`.
+    `ranking` has the columns of `claim_score`. `progress` is told how many levels are done, of how many.
     """
     _keep_ranking(reader, ranking)
     claims = reader.pl("select care, count(*) as claims from _ranking group by all")
@@ -123,7 +125,7 @@ def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> tuple[Enti
     pairs: dict[str, dict[str, PairReference]] = {}
     pivots: dict[str, float] = {}
     stood: dict[str, pl.DataFrame] = {}
-    for level in LEVELS:
+    for done, level in enumerate(LEVELS, 1):
         found = sums(reader, level)
         costs[level] = ObservedExpected.fit(found)
         repeats[level] = Repeats.fit(claims, carried, *_carried(reader))
@@ -145,6 +147,8 @@ def learn(reader: Reader, ranking: pl.DataFrame, weights: Weights) -> tuple[Enti
             )
             odds = rows["log_odds"].sort(descending=True)
             pivots[level] = max(round(math.exp(min(odds[max(int(rows.height * SHARE) - 1, 0)], 50.0)), 2), 1.0)
+        if progress:
+            progress(done, len(LEVELS))
     known = EntityReferences(costs=costs, repeats=repeats, practices=practices, pairs=pairs, pivots=pivots)
     return known, Standing.fit({level: rows for level, rows in stood.items() if level in STANDING_LEVELS})
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
@@ -19,9 +19,9 @@ import polars as pl
 from data.errors import MinhBachError
 from detectors.fusion import CLAIM, LEVEL, LEVELS, SOURCE, Weights, shares_of
 from models.company import in_company
-from models.efficacy import DECISION
-from models.noisy_or import Signs, fit
-from models.scoring import BY_PATIENT, gather, with_history
+from models.efficacy import DECISION, wilson
+from models.noisy_or import OWN, Signs, fit
+from models.scoring import BY_PATIENT, gather, in_halves, with_history
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from data.lake import Reader
     from models.bundle import Bundle
+    from models.scoring import Progress
 
 ABOUT = [column for column in DECISION if column != "confirmed"]
 LINE_TABLES = ("drug_line", "service_line")
@@ -56,6 +57,12 @@ class Learned:
     decisions: int  # that it had a part in
     confirmed: int  # of them
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of a source: what its decisions leave open, 95 in 100; what was expected of it weighs as in the learning."""
+        weight = self.decisions + OWN
+        return wilson(self.learned * weight, weight)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lessons:
@@ -79,6 +86,13 @@ class Lessons:
             "levels": [asdict(level) for level in self.levels],
             "sources": [asdict(source) for source in self.sources],
         }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
+        """Read back what `as_json` gave."""
+        levels, sources = (tuple(Learned(**each) for each in kept[name]) for name in ("levels", "sources"))
+        counts = {name: value for name, value in kept.items() if name not in ("levels", "sources")}
+        return cls(weights=_weights(levels, sources), levels=levels, sources=sources, **counts)
 
 
 def read_decisions(path: Path) -> pl.DataFrame:
@@ -128,7 +142,13 @@ def read_decisions(path: Path) -> pl.DataFrame:
 
 
 def learn(
-    reader: Reader, bundle: Bundle, decisions: pl.DataFrame, *, since: date | None = None, until: date | None = None
+    reader: Reader,
+    bundle: Bundle,
+    decisions: pl.DataFrame,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    progress: Progress | None = None,
 ) -> Lessons:
     """Likelihoods from `decisions` (DECISION) about claims discharged from `since` to `until`.
 
@@ -141,11 +161,12 @@ def learn(
         f"and (? is null or cast(ngay_ra as date) <= ?) order by {BY_PATIENT}",
         [since, since, until, until],
     )
-    company = in_company(reader, targets)
-    parts = [
-        shares_of(gather(bundle, tables, part, known=company).signals, bundle.rarity)
-        for tables, part, _ in with_history(reader, targets)
-    ]
+    tell = in_halves(progress, targets.height)
+    company = in_company(reader, targets, progress=tell[0])
+    parts: list[pl.DataFrame] = []
+    for tables, part, done in with_history(reader, targets):
+        parts.append(shares_of(gather(bundle, tables, part, known=company).signals, bundle.rarity))
+        tell[1](done, targets.height)
     here = decisions.join(targets, on=CLAIM, how="semi")
     return lessons(
         here,
@@ -187,12 +208,17 @@ def lessons(decisions: pl.DataFrame, shares: pl.DataFrame | None, *, pivot: floa
     told = _told(signs, "level", dict(zip(levels, by_level, strict=True)), {level: level for level in LEVELS})
     learned = dict(zip(of, by_source, strict=True))
     sources = _told(signs, "source", learned, of)
-    weights = Weights(
-        **{each.name: each.learned for each in told},
+    unnamed = round(float(learned[UNNAMED]), 6)
+    return Lessons(
+        weights=_weights(told, sources), unnamed=unnamed, levels=tuple(told), sources=tuple(sources), **counts
+    )
+
+
+def _weights(levels: Sequence[Learned], sources: Sequence[Learned]) -> Weights:
+    return Weights(
+        **{each.name: each.learned for each in levels},
         learned={each.name: each.learned for each in sorted(sources, key=lambda each: each.name)},
     )
-    unnamed = round(float(learned[UNNAMED]), 6)
-    return Lessons(weights=weights, unnamed=unnamed, levels=tuple(told), sources=tuple(sources), **counts)
 
 
 def _once(decisions: pl.DataFrame) -> pl.DataFrame:

@@ -106,7 +106,7 @@ def rehearse(
     mine: list[pl.DataFrame] = []
     also: list[pl.DataFrame] = []
     vague, reason = 0, None
-    tell = in_halves((lambda _, done, total: progress(done, total)) if progress else None, targets.height)
+    tell = in_halves(progress, targets.height)
     company = in_company(reader, targets, [rule, *others], progress=tell[0])
     for tables, part, done in with_history(reader, targets):
         found = run_rules(tables, [rule, *others], known=company)

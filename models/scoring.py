@@ -51,7 +51,7 @@ BY_PATIENT_COLUMNS = ["patient_id", "ngay_vao", "ma_cskcb", "ma_lk"]
 BY_PATIENT = "patient_id nulls last, ngay_vao, ma_cskcb, ma_lk"  # so that a person's past is read with one part only
 EVERYWHERE = Switches()
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[int, int], None]  # how many are done, of how many
 
 
 class NothingToScore(MinhBachError):
@@ -463,13 +463,13 @@ def run_scoring(
     return runs(lake)[-1]
 
 
-def in_halves(progress: Progress | None, total: int) -> tuple[Callable[[int, int], None], Callable[[int, int], None]]:
+def in_halves(progress: Progress | None, total: int) -> tuple[Progress, Progress]:
     """Two tellers of how far `total` claims are: first seen in company, then scored, as the halves of one way."""
 
-    def half(number: int) -> Callable[[int, int], None]:
+    def half(number: int) -> Progress:
         def tell(done: int, _: int) -> None:
             if progress:
-                progress("score", number * total + done, 2 * total)
+                progress(number * total + done, 2 * total)
 
         return tell
 

@@ -29,7 +29,7 @@ from models.bundle import Bundle, ref
 from models.company import in_company
 from models.entities import learn
 from models.feedback import learn as learn_outcomes
-from models.scoring import BY_PATIENT, scored_chunks, with_doctor, with_history
+from models.scoring import BY_PATIENT, Progress, in_halves, scored_chunks, with_doctor, with_history
 
 if TYPE_CHECKING:
     from data.lake import Reader
@@ -42,8 +42,12 @@ MAX_ENCOUNTERS = 400_000  # more teaches little and costs memory: patients are t
 HOLDOUT = 0.2  # the last part of the claims, by day of discharge, that the figures are measured on
 PROVISIONAL_PIVOT = 100_000.0  # VND; only until the review threshold has been found
 
-Step = Callable[[str], None]
+Step = Callable[[str], Progress]  # begins a step by its name; what it gives is told how far the step is
 D = TypeVar("D", bound="Detector")
+
+
+def _unwatched(_: str) -> Progress:
+    return lambda _, __: None
 
 
 class TooFewClaims(MinhBachError):
@@ -77,14 +81,14 @@ def train(
     review_share: float = 0.02,
     decisions: pl.DataFrame | None = None,
     outliers: Sequence[str] | None = None,
-    step: Step = lambda _: None,
+    step: Step = _unwatched,
 ) -> Trained:
     """Fit on the earlier claims, measure on the later ones, then fit on all for the bundle.
 
     `review_share` is the part of claims that assessors can look at: the review threshold is set there. `outliers` names
     the outlier detectors, otherwise those of the standard bundle are taken. `decisions` are final ones of assessors
-    (`models.efficacy.DECISION`); those about claims of the period teach the likelihoods. Raises TooFewClaims,
-    UnknownDetector.
+    (`models.efficacy.DECISION`); those about claims of the period teach the likelihoods. `step` is told what begins.
+    Raises TooFewClaims, UnknownDetector.
     """
     kinds = bundled(outliers)
     step("read")
@@ -99,13 +103,23 @@ def train(
     late = matrix.join(dates.filter(pl.col("day") >= cut), on=["ma_cskcb", "ma_lk"], how="semi", maintain_order="left")
     learners = (ExpectedCost, *kinds, *finders())
     blanks = blank_fields(tables, {need for learner in learners for need in learner.needs})
-    step("measure")
-    metrics = _metrics(ExpectedCost().fit(_with_costs(early, blanks), seed=seed, apart=False), early, late)
-    step("fit")
-    expected_cost = ExpectedCost().fit(_with_costs(matrix, blanks), seed=seed)
+    measured = step("measure")
+    metrics = _metrics(
+        ExpectedCost().fit(_with_costs(early, blanks), seed=seed, apart=False, progress=measured), early, late
+    )
+    fitting, models = step("fit"), len(GROUPS) + len(kinds) + len(finders())
+    expected_cost = ExpectedCost().fit(
+        _with_costs(matrix, blanks), seed=seed, progress=lambda done, _: fitting(done, models)
+    )
     unlearned = {} if expected_cost.learned else {ref(expected_cost): _too_few(0)}
-    fitted_outliers = tuple(_fit(kind(), matrix, blanks, seed, unlearned) for kind in kinds)
-    found = tuple(_fit_finder(finder(), tables, matrix, blanks, seed, unlearned) for finder in finders())
+    fitted_outliers: list[Detector] = []
+    for done, kind in enumerate(kinds, len(GROUPS) + 1):
+        fitted_outliers.append(_fit(kind(), matrix, blanks, seed, unlearned))
+        fitting(done, models)
+    found: list[Finder] = []
+    for done, finder in enumerate(finders(), len(GROUPS) + len(kinds) + 1):
+        found.append(_fit_finder(finder(), tables, matrix, blanks, seed, unlearned))
+        fitting(done, models)
     encounters = collected(tables.encounter.select(*CLAIM, "ngay_vao", "province", "ma_loai_kcb", "ma_benh_chinh"))
     lined = matrix.filter(pl.col(LINES) > 0).select(CLAIM)
     if lined.height:  # a claim without lines shows next to no sign, and is no measure of how common one is
@@ -114,12 +128,11 @@ def train(
     targets = reader.pl(
         f"select ma_cskcb, ma_lk, version, patient_id, ngay_vao from encounter order by {BY_PATIENT}"
     ).join(dates.select(CLAIM), on=CLAIM, how="semi", maintain_order="left")
-    step("rules")
-    signs = _signs(reader, targets)
+    signs = _signs(reader, targets, step("rules"))
     fitted = Bundle(
         expected_cost=expected_cost,
-        outliers=fitted_outliers,
-        finders=found,
+        outliers=tuple(fitted_outliers),
+        finders=tuple(found),
         peers=_peers(matrix.filter(pl.col(LINES) > 0), COST_GROUPS),
         bill_peers=_peers(matrix.filter(pl.col(LINES) == 0), TOTALS),
         rarity=Rarity.fit(
@@ -140,20 +153,23 @@ def train(
             "unlearned": unlearned,
         },
     )
-    step("threshold")
 
     def score(bundle: Bundle) -> pl.DataFrame:
-        return pl.concat(each.claims for each, _ in scored_chunks(reader, bundle, targets, company=signs))
+        tell = step("threshold")
+        parts: list[pl.DataFrame] = []
+        for each, done in scored_chunks(reader, bundle, targets, company=signs):
+            parts.append(each.claims)
+            tell(done, targets.height)
+        return pl.concat(parts)
 
     scored = score(fitted)
     if decisions is not None:
-        step("outcomes")
         fitted = replace(fitted, pivot=_pivot(scored["place"], review_share))
-        lessons = learn_outcomes(reader, fitted, decisions, since=since, until=until)
+        lessons = learn_outcomes(reader, fitted, decisions, since=since, until=until, progress=step("outcomes"))
         fitted = replace(fitted, weights=lessons.weights, trained={**fitted.trained, "outcomes": lessons.as_json()})
         scored = score(fitted)
     pivot = _pivot(scored["place"], review_share)
-    known, standing = learn(reader, scored, fitted.weights)
+    known, standing = learn(reader, scored, fitted.weights, progress=step("entities"))
     bundle = replace(fitted, pivot=pivot, entity_pivots=dict(known.pivots), entities=known, standing=standing)
     metrics |= {
         "flagged_share": int(((scored["place"] >= pivot) & (scored["expected_recoverable"] > 0)).sum()) / scored.height,
@@ -184,14 +200,16 @@ def _claims(reader: Reader, since: date | None, until: date | None) -> tuple[Cla
     return tables, dates
 
 
-def _signs(reader: Reader, targets: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
+def _signs(reader: Reader, targets: pl.DataFrame, progress: Progress) -> Mapping[str, pl.DataFrame]:
     """By rule id the signs of every rule on `targets`, found a part at a time as a run finds them."""
-    found = {rule_id: [rows] for rule_id, rows in in_company(reader, targets).items()}
+    tell = in_halves(progress, targets.height)
+    found = {rule_id: [rows] for rule_id, rows in in_company(reader, targets, progress=tell[0]).items()}
     alone = [rule for rule in rules() if rule.id not in found]
     found |= {rule.id: [] for rule in alone}
-    for tables, part, _ in with_history(reader, targets):
+    for tables, part, done in with_history(reader, targets):
         for rule_id, rows in find(tables, alone).items():
             found[rule_id].append(rows.join(part.select(CLAIM), on=CLAIM, how="semi"))
+        tell[1](done, targets.height)
     return {rule_id: pl.concat(rows) for rule_id, rows in found.items()}
 
 

@@ -133,6 +133,7 @@ class App:
             accounts=self.accounts,
             cases=self.cases,
             models=self.model_history,
+            registry=self.registry,
             rule_desk=self.rule_desk,
             scorer=self.scorer,
             clock=self.clock,

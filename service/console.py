@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -82,6 +82,17 @@ class Console:
                 click.echo(f"{label}: {100 * done // total} %", err=True)
 
         yield tell
+
+    @contextmanager
+    def steps(self, words: Mapping[str, tuple[str, str]]) -> Generator[Callable[[str], Callable[[int, int], None]]]:
+        """One `progress` after the other: called with the next step's name it ends the one before."""
+        with ExitStack() as shown:
+
+            def step(name: str) -> Callable[[int, int], None]:
+                shown.close()
+                return shown.enter_context(self.progress(*words[name]))
+
+            yield step
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -125,12 +125,20 @@ class UnknownEntity(MinhBachError):
 
     code, http_status = "unknown_entity", 404
 
-    def __init__(self, level: str, entity_id: str) -> None:
+    def __init__(self, level: Level, entity_id: str) -> None:
         """`entity_id` as the user wrote it."""
+        who, written, written_en = _WRITTEN[level]
         super().__init__(
-            f"{level} {entity_id} has no score in this run or is outside your area",
-            vi=f"Đối tượng {entity_id} chưa có điểm trong lần chấm này hoặc ngoài phạm vi của bạn",
+            f"{level} {entity_id} has no score in this run or is outside your area: write it as {written_en}",
+            vi=f"{who} {entity_id} chưa có điểm trong lần chấm này hoặc ngoài phạm vi của bạn: ghi theo dạng {written}",
         )
+
+
+_WRITTEN: Mapping[str, tuple[str, str, str]] = {
+    "doctor": ("Bác sĩ", "MA_CSKCB:MA_BAC_SI", "MA_CSKCB:MA_BAC_SI"),
+    "facility": ("Cơ sở", "MA_CSKCB", "MA_CSKCB"),
+    "patient": ("Người bệnh", "mã thay tên có trong hồ sơ", "the pseudonym (patient_id) that claims give"),
+}
 
 
 class BadQuery(MinhBachError):

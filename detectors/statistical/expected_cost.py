@@ -16,7 +16,7 @@ not teach its own norm: its claims are expected by models that were learned with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -217,10 +217,13 @@ class ExpectedCost:
         """Whether any cost group, or whole bill, was common enough to learn."""
         return bool(self._models)
 
-    def fit(self, x: pl.DataFrame, *, seed: int, apart: bool = True) -> Self:
+    def fit(
+        self, x: pl.DataFrame, *, seed: int, apart: bool = True, progress: Callable[[int, int], None] | None = None
+    ) -> Self:
         """Learn both models of every cost group from the encounter matrix `x`. Deterministic for one seed.
 
         Without `apart` the models that did not see a facility are left out: `expected_paid` then knows nothing.
+        `progress` is told how many groups are done, of how many.
         """
         from sklearn.ensemble import HistGradientBoostingRegressor
         from threadpoolctl import threadpool_limits
@@ -228,43 +231,45 @@ class ExpectedCost:
         self._support = _learn_support(x)
         self._folds = _folds(x)
         with threadpool_limits(1 if x.height < ROWS_WORTH_THREADS else None):
-            self._fit_groups(x, seed, HistGradientBoostingRegressor, apart=apart)
+            for done, group in enumerate(GROUPS, 1):
+                self._fit_group(group, x, seed, HistGradientBoostingRegressor, apart=apart)
+                if progress:
+                    progress(done, len(GROUPS))
         return self
 
-    def _fit_groups(self, rows: pl.DataFrame, seed: int, booster: Any, *, apart: bool) -> None:
-        for group in GROUPS:
-            x = rows.filter(_has_cost(rows, group))
-            cost = _cost(x, group)
-            if int((cost > 0).sum()) < MIN_PAID_ROWS:
-                continue
-            log_cost = np.log1p(cost / _THOUSAND)
-            encoding, centre = _learn_encoding(x, log_cost)
-            design = _design(x, group, encoding, centre)
-            design[:, np.isnan(design).all(axis=0)] = 0.0  # scikit-learn cannot bin nothing; no tree splits a constant
-            shape: dict[str, Any] = {
-                "max_iter": 80,
-                "learning_rate": 0.1,
-                "max_leaf_nodes": 24,
-                "min_samples_leaf": 40,
-                "l2_regularization": 1.0,
-                "random_state": seed,
-                "early_stopping": False,
-            }
-            high = booster(loss="quantile", quantile=QUANTILE, **shape).fit(design, log_cost)
-            frozen_high = TreeEnsemble.from_boosting(high)
-            limit = np.expm1(np.maximum(frozen_high.predict(design), 0.0))
-            # cut at twice its own 95th percentile: one absurd claim must not teach its own norm
-            mean = booster(loss="poisson", **shape).fit(design, np.minimum(cost / _THOUSAND, 2.0 * limit))
-            above = log_cost - np.log1p(limit)
-            self._models[group.name] = _GroupModel(
-                mean=TreeEnsemble.from_boosting(mean),
-                high=frozen_high,
-                tail=TailReference.fit(above[cost > 0]),
-                encoding=encoding,
-                centre=centre,
-                habits=_learn_habits(x, above > 0),
-                without=self._without(x, group, cost, limit, booster(loss="poisson", **shape)) if apart else (),
-            )
+    def _fit_group(self, group: CostGroup, rows: pl.DataFrame, seed: int, booster: Any, *, apart: bool) -> None:
+        x = rows.filter(_has_cost(rows, group))
+        cost = _cost(x, group)
+        if int((cost > 0).sum()) < MIN_PAID_ROWS:
+            return
+        log_cost = np.log1p(cost / _THOUSAND)
+        encoding, centre = _learn_encoding(x, log_cost)
+        design = _design(x, group, encoding, centre)
+        design[:, np.isnan(design).all(axis=0)] = 0.0  # scikit-learn cannot bin nothing; no tree splits a constant
+        shape: dict[str, Any] = {
+            "max_iter": 80,
+            "learning_rate": 0.1,
+            "max_leaf_nodes": 24,
+            "min_samples_leaf": 40,
+            "l2_regularization": 1.0,
+            "random_state": seed,
+            "early_stopping": False,
+        }
+        high = booster(loss="quantile", quantile=QUANTILE, **shape).fit(design, log_cost)
+        frozen_high = TreeEnsemble.from_boosting(high)
+        limit = np.expm1(np.maximum(frozen_high.predict(design), 0.0))
+        # cut at twice its own 95th percentile: one absurd claim must not teach its own norm
+        mean = booster(loss="poisson", **shape).fit(design, np.minimum(cost / _THOUSAND, 2.0 * limit))
+        above = log_cost - np.log1p(limit)
+        self._models[group.name] = _GroupModel(
+            mean=TreeEnsemble.from_boosting(mean),
+            high=frozen_high,
+            tail=TailReference.fit(above[cost > 0]),
+            encoding=encoding,
+            centre=centre,
+            habits=_learn_habits(x, above > 0),
+            without=self._without(x, group, cost, limit, booster(loss="poisson", **shape)) if apart else (),
+        )
 
     def _without(
         self,

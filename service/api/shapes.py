@@ -412,10 +412,50 @@ class ModelEvent(Shape):
     at: datetime
 
 
+class LearnedLevel(Shape):
+    """What was learned of a kind of signs: shares at full strength, from 0 to 1."""
+
+    name: str = Field(description="deny, warn, info: rules by severity; excess: expected cost; finding: a finder's")
+    prior: float = Field(description="the likelihood before any decision")
+    learned: float
+    decisions: int = Field(description="that signs of it had a part in")
+    confirmed: int = Field(description="of these")
+
+
+class LearnedSign(LearnedLevel):
+    """What was learned of one sign."""
+
+    name: str = Field(description="a rule, a cost group of the expected cost, a finder's pattern")
+    level: str = Field(description="the kind it is of")
+    interval: tuple[float, float] = Field(description="what the decisions leave open, 95 %")
+
+
+class Lessons(Shape):
+    """What a version learned from decisions."""
+
+    decisions: int = Field(description="given, each line or claim once")
+    claims: int = Field(description="reviewed claims they are about")
+    confirmed: int = Field(description="refused or adjusted")
+    outside: int = Field(description="about claims outside the period or not loaded: they teach nothing")
+    without_sign: int = Field(description="about what no sign names: they teach nothing")
+    levels: tuple[LearnedLevel, ...]
+    sources: tuple[LearnedSign, ...] = Field(description="signs, the most moved first")
+
+
+class ModelLessons(Shape):
+    """A version in use and what it learned from decisions."""
+
+    version: int
+    aliases: tuple[str, ...]
+    readable: bool = Field(description="its bundle is on this machine")
+    lessons: Lessons | None = Field(description="null: it learned from no decision, or is not readable")
+
+
 class Models(Shape):
-    """Which version each alias means now, and the history, newest first."""
+    """Which version each alias means now, what these learned from decisions, and the history, newest first."""
 
     aliases: Mapping[str, int]
+    lessons: list[ModelLessons]
     history: list[ModelEvent]
 
 

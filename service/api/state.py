@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from data.lake import Lake
+    from models.registry import Registry
     from service.accounts import Accounts
     from service.cases.store import CaseStore
     from service.clock import Clock
@@ -49,6 +50,7 @@ class AppState:
     accounts: Accounts
     cases: CaseStore
     models: ModelHistory
+    registry: Registry
     rule_desk: RuleDesk
     scorer: Scorer | None  # none: no model was trained yet
     clock: Clock

@@ -21,7 +21,7 @@ def command(run_id: str, as_json: bool) -> int:
 
     app, console = start(as_json)
     with console.progress("Chấm lại", "Scoring again") as told:
-        result = replay(app.lake, app.registry, run_id, progress=lambda _, done, total: told(done, total))
+        result = replay(app.lake, app.registry, run_id, progress=told)
     console.result(
         result.as_json(),
         lambda: click.echo(

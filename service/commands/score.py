@@ -60,7 +60,7 @@ def score_claims(
             until=until.date() if until else None,
             everything=everything,
             switches=app.rule_desk.in_force(),
-            progress=lambda _, done, total: told(done, total),
+            progress=told,
         )
     return {
         "run_id": run.run_id,

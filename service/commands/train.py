@@ -119,8 +119,12 @@ def train_model(
         "rules": ("Chạy các quy tắc", "Running the rules"),
         "outcomes": ("Học từ quyết định của giám định viên", "Learning from assessors' decisions"),
         "threshold": ("Đặt ngưỡng rà soát", "Setting the review threshold"),
+        "entities": (
+            "Học mức thường của bác sĩ, cơ sở, người bệnh",
+            "Learning what is usual of doctors, facilities, patients",
+        ),
     }
-    with app.lake.reader() as reader:
+    with app.lake.reader() as reader, console.steps(words) as step:
         trained = train(
             reader,
             since=since.date() if since else None,
@@ -128,7 +132,7 @@ def train_model(
             seed=seed,
             review_share=app.settings.review_share,
             decisions=decisions,
-            step=lambda name: console.step(*words[name]),
+            step=step,
         )
     console.step("Đăng ký mô hình", "Registering the model")
     run_id, version = app.registry.register(

@@ -535,10 +535,77 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "model_action.registered": ("Đăng ký", "Registered"),
     "model_action.promoted": ("Đưa vào dùng", "Promoted"),
     "model_action.alias_set": ("Đặt tên gọi", "Alias set"),
-    # doctors and facilities
+    # what a model learned from decisions
+    "lessons.title": ("Phiên bản {version}: học được gì từ quyết định", "Version {version}: what decisions taught it"),
+    "lessons.none": (
+        "Phiên bản này chưa học từ quyết định nào: mọi dấu hiệu giữ khả năng đặt trước.",
+        "This version learned from no decision: every sign keeps its prior likelihood.",
+    ),
+    "lessons.away": (
+        "Gói mô hình của phiên bản này không có trên máy này nên chưa biết nó học được gì: chạy minhbach models sync.",
+        "The bundle of this version is not on this machine, so what it learned is not known: run minhbach models sync.",
+    ),
+    "lessons.vain": (
+        "Chưa học được gì từ {decisions} quyết định ({confirmed} xác nhận) về {claims} hồ sơ đã xem.",
+        "Nothing was learned from {decisions} decisions ({confirmed} confirmed) about {claims} reviewed claims.",
+    ),
+    "lessons.text": (
+        "Học từ {decisions} quyết định ({confirmed} xác nhận) về {claims} hồ sơ đã xem.",
+        "Learned from {decisions} decisions ({confirmed} confirmed) about {claims} reviewed claims.",
+    ),
+    "lessons.idle": (
+        "Trong đó {without_sign} không về dấu hiệu nào, {outside} về hồ sơ ngoài kỳ hoặc chưa nạp.",
+        "Of them {without_sign} are about no sign, {outside} about claims outside the period or not loaded.",
+    ),
+    "lessons.help": (
+        "Từ 0 đến 1. Vạch mảnh: đặt trước; vạch đậm: đã học. Dấu hiệu chưa ai quyết định theo mức chung của loại.",
+        "From 0 to 1. Thin mark: prior; thick mark: learned. Signs nobody decided follow their kind.",
+    ),
+    "lessons.help_band": (
+        "Dải: khoảng 95 % mà số quyết định còn để ngỏ; mức chung của loại nặng bằng {weight} quyết định.",
+        "Band: what the decisions leave open, 95%; what is usual of the kind weighs as {weight} decisions.",
+    ),
+    "lessons.band": ("khoảng {low}–{high}", "range {low}–{high}"),
+    "lessons.sign": ("Dấu hiệu", "Sign"),
+    "lessons.likelihood": ("Khả năng được xác nhận", "Likelihood of being confirmed"),
+    "lessons.before": ("Đặt trước", "Prior"),
+    "lessons.after": ("Đã học", "Learned"),
+    "lessons.decisions": ("Quyết định", "Decisions"),
+    "lessons.confirmed": ("Xác nhận", "Confirmed"),
+    "lessons.more": ("{n} dấu hiệu khác", "{n} more signs"),
+    "lessons.excess": ("Chi phí {name} trên mức kỳ vọng", "Cost of {name} above expectation"),
+    "lesson_level.deny": ("Quy tắc từ chối", "Rules that deny"),
+    "lesson_level.warn": ("Quy tắc xem xét", "Rules that ask to look"),
+    "lesson_level.info": ("Quy tắc tham khảo", "Rules for information"),
+    "lesson_level.excess": ("Chi phí trên mức kỳ vọng", "Cost above expectation"),
+    "lesson_level.finding": ("Dòng không hợp chẩn đoán", "Lines that no diagnosis explains"),
+    # doctors, facilities and patients
     "entity_level.doctor": ("Bác sĩ", "Doctor"),
     "entity_level.facility": ("Cơ sở", "Facility"),
+    "entity_level.patient": ("Người bệnh", "Patient"),
+    "entity_peers.doctor": ("bác sĩ", "doctors"),
+    "entity_peers.facility": ("cơ sở", "facilities"),
+    "entity_peers.patient": ("người bệnh", "patients"),
     "entity.reasons": ("Trong lần chấm này", "In this run"),
+    "entity.cost": (
+        "Chi phí {observed}; hồ sơ tương tự ở {peers} {who} là {usual}; chênh lệch {excess}.",
+        "Costs {observed}; like claims of {peers} {who} come to {usual}; difference {excess}.",
+    ),
+    "entity.parts": ("Điểm gồm những phần nào", "What the score is made of"),
+    "entity.parts_help": (
+        "Các phần cộng lại đúng bằng tổng (log-odds); tổng bằng 0 là điểm 50.",
+        "The parts add up exactly to the sum (log-odds); a sum of 0 is a score of 50.",
+    ),
+    "entity.parts_sum": ("Tổng", "Sum"),
+    "score_part.size": ("quy mô: BHYT trả {value}", "size: {value} paid"),
+    "score_part.signs": (
+        "dấu hiệu trên hồ sơ: có thể thu hồi {value}",
+        "signs on the claims: {value} may be recoverable",
+    ),
+    "score_part.above_expected": (
+        "chi phí trên mức kỳ vọng, phần được tính: {value}",
+        "cost above expectation, the part that counts: {value}",
+    ),
     "entity.claims": ("Xem hồ sơ", "See the claims"),
     "entity.changes": ("Thay đổi theo thời gian", "Changes over time"),
     "entity.changes_none": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 import os
 import sqlite3
 import subprocess
@@ -18,7 +19,9 @@ import polars as pl
 import pytest
 
 from data.lake import Lake
+from service.accounts import Scope
 from service.cli import main
+from service.reading import Level, Reading
 from tests.lib.envelopes import claim
 from tests.lib.envelopes import envelope as sent
 from tests.lib.pipeline import KEY, Pipeline, now
@@ -93,6 +96,7 @@ def test_help_comes_at_once_and_has_examples(tmp_path: Path, command: str) -> No
 
 def test_help_has_worked_examples(tmp_path: Path) -> None:
     assert "Ví dụ / Example" in minhbach(tmp_path, "ingest", "--help").stdout.decode()
+    assert "minhbach explain --doctor 98001:" in minhbach(tmp_path, "explain", "--help").stdout.decode()
 
 
 def test_a_wrong_option_is_exit_code_2(tmp_path: Path) -> None:
@@ -178,6 +182,42 @@ def test_a_rule_is_shown_in_the_language_of_the_user_and_whole_as_json(inside: I
     vietnamese = minhbach(tmp_path, "rules", "show", "BED-01", lang="vi").stdout.decode()
     assert found["known_gaps_vi"] in vietnamese
     assert found["known_gaps_en"] not in vietnamese
+
+
+@pytest.mark.parametrize("level", ["doctor", "facility", "patient"])
+def test_an_entity_is_explained_by_parts_that_add_up(inside: Inside, pipeline: Pipeline, level: Level) -> None:
+    home = pipeline.home
+    entity_id = Reading(pipeline.lake).entities(level, Scope()).rows[0].entity_id
+    found = said(inside(home, "explain", f"--{level}", entity_id, "--json"))
+    (evidence,) = found["evidence"]
+    assert (found["level"], found["entity_id"], found["rank"]) == (level, entity_id, 1)
+    assert round(sum(measure["contribution"] for measure in evidence["measures"]), 6) == evidence["log_odds"]
+    assert found["score"] == pytest.approx(1 / (1 + math.exp(-evidence["log_odds"])))
+    assert found["claims"][0]["share"] > 0
+    shown = inside(home, "explain", f"--{level}", entity_id).stdout.decode()
+    assert f"{entity_id} · " in shown
+    assert all(sentence[1:] in shown for sentence in found["reasons_en"].split("; "))
+    assert "What the score is made of" in shown
+    assert ("Changes over time" in shown) == (level != "patient")
+    vietnamese = inside(home, "explain", f"--{level}", entity_id, "--lang", "vi").stdout.decode()
+    assert "Điểm gồm những phần nào" in vietnamese
+
+
+@pytest.mark.parametrize(
+    ("level", "written"), [("doctor", "MA_CSKCB:MA_BAC_SI"), ("facility", "MA_CSKCB"), ("patient", "pseudonym")]
+)
+def test_an_unknown_entity_is_named_with_how_to_write_it(inside: Inside, home: Path, level: str, written: str) -> None:
+    done = inside(home, "explain", f"--{level}", "nobody", "--json")
+    assert said(done, 1)["error"] == "unknown_entity"
+    assert f"{level} nobody" in done.stderr.decode()
+    assert written in done.stderr.decode()
+
+
+@pytest.mark.parametrize("asked", [[], ["98001:A", "--facility", "98001"], ["--doctor", "a", "--patient", "b"]])
+def test_one_thing_is_explained_at_a_time(inside: Inside, home: Path, asked: list[str]) -> None:
+    done = inside(home, "explain", *asked)
+    assert done.returncode == 2
+    assert "--doctor, --facility, --patient" in done.stderr.decode()
 
 
 def test_an_unknown_run_is_named(inside: Inside, home: Path) -> None:

@@ -26,11 +26,21 @@ MONTHS: list[dict[str, Any]] = [
     dict.fromkeys(MONTH) | {"month": f"2026-0{n}", "claims": 9.0, "level": n / 2, "peers": 1.0} for n in range(1, 6)
 ]
 
+NOTHING: dict[str, Any] = dict.fromkeys(("scheme", "expected", "tail", "peers", "text_vi", "text_en"))
+MEASURES: list[dict[str, Any]] = [
+    NOTHING | {"measure": "size", "value": 2e6, "contribution": -1.5},
+    NOTHING | {"measure": "signs", "value": 1e6, "contribution": 0.250001},
+    NOTHING | {"measure": "above_expected", "value": 3e5, "peers": 12, "contribution": 0.1},
+    NOTHING | {"measure": "admissions", "value": 0.4, "contribution": 2.0, "text_vi": "40% lượt", "text_en": "40% of"},
+]
+COST = {"observed": 2e6, "expected": 1.4e6, "excess": 5e5, "log_odds": 0.850001}
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallService]:
     """Entities whose evidence tells of changes."""
-    told = json.dumps({"measures": [], "growth": GROWN, "changes": [ROSE], "months": MONTHS}, ensure_ascii=False)
+    over_time = {"growth": GROWN, "changes": [ROSE], "months": MONTHS}
+    told = json.dumps({**COST, "measures": MEASURES, **over_time}, ensure_ascii=False)
     plain = scored._entities  # pyright: ignore[reportPrivateUsage]
 
     def entities(claims: pl.DataFrame, run_id: str) -> pl.DataFrame:
@@ -66,6 +76,18 @@ def test_the_page_is_there_in_english_and_of_doctors_with_their_claims(service: 
     for said in ("Doctor", "From 03/2026 costs.", "Degree 2: high", "Residual", "do not count in the score"):
         assert said in page
     assert f"text={doctor.entity_id.partition(':')[2]}" in page
+
+
+def test_the_parts_of_the_score_are_there_as_they_are_kept(service: SmallService) -> None:
+    client, _ = service.signed_in("lan")
+    page = client.get("/facilities/98001").text
+    for said in (
+        "Quy mô: BHYT trả 2\xa0triệu\xa0₫", "-1,5", "+0,250001", "40% lượt", "+0,850001",
+        "hồ sơ tương tự ở 12 cơ sở là 1,5\xa0triệu\xa0₫; chênh lệch +500.000\xa0₫",
+    ):  # fmt: skip
+        assert said in page
+    assert "Size: 2\xa0m\xa0₫ paid" in client.get("/facilities/98001?lang=en").text
+    assert 'id="h-parts"' not in client.get("/facilities/98002").text
 
 
 def test_an_entity_without_changes_says_why(service: SmallService) -> None:

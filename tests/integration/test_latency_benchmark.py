@@ -12,4 +12,7 @@ def test_it_measures_one_claim_many_and_what_they_are_compared_with(pipeline: Pi
     figures = measure(pipeline, tmp_path / "minhbach.db", rounds=2, many=3)
     assert figures["many_claims"] == 3
     assert 0 < figures["one_claim_json_ms"] < figures["one_claim_ms"] <= figures["one_claim_slowest_ms"]
+    assert figures["company_rules"] > 0
+    assert figures["company_claims"] > 1
+    assert 0 < figures["one_claim_company_ms"] < figures["one_claim_slowest_ms"]
     assert figures["one_rule_ms"] < figures["all_rules_ms"]

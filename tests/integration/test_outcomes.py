@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from models import scoring
 from models.registry import Registry
 from service.cli import main
 from service.db.engine import Database
@@ -39,14 +40,30 @@ def test_decisions_of_cases_and_of_a_file_teach_the_next_version(
     away = rest.head(1).with_columns(ma_lk=pl.lit("NOWHERE"))
     pl.concat([rest, away]).write_csv(labels)
 
+    told: list[str] = []
+
     def said(*arguments: str) -> dict[str, Any]:
         capsys.readouterr()
         with pytest.raises(SystemExit) as left:
             main(arguments)
         assert left.value.code in (0, None)
-        return json.loads(capsys.readouterr().out)
+        out, err = capsys.readouterr()
+        told[:] = err.splitlines()
+        return json.loads(out)
 
+    monkeypatch.setattr(scoring, "CHUNK", 400)
     taught = said("train", "--outcomes", "--labels", str(labels), "--json")["outcomes"]
+    assert [line for line in told if line.endswith(" …")] == [
+        f"{step} …"
+        for step in (
+            "Reading claims", "Computing features", "Measuring on the last months", "Learning what is normal",
+            "Running the rules", "Setting the review threshold", "Learning from assessors' decisions",
+            "Setting the review threshold", "Learning what is usual of doctors, facilities, patients",
+        )
+    ]  # fmt: skip
+    for step in ("Measuring on the last months", "Learning what is normal", "Running the rules", "Setting the review"):
+        parts = [int(line.split()[-2]) for line in told if line.startswith(step) and line.endswith(" %")]
+        assert 0 < parts[0] < parts[-1] == 100
     assert (taught["decisions"], taught["outside"]) == (ranked.height, 1)
     assert taught["claims"] == ranked.height - 1
     shown = said("models", "show", "challenger", "--json")

@@ -21,6 +21,7 @@ from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
 from data.lake import Lake
+from models.registry import Registry
 from service.accounts import Accounts
 from service.api.access import SESSION_COOKIE
 from service.api.app import create_app
@@ -120,6 +121,7 @@ def small_service(
         accounts=accounts,
         cases=CaseStore(database, lambda: NOW),
         models=models,
+        registry=Registry(f"sqlite:///{home / 'mlflow.db'}", home),
         rule_desk=RuleDesk(database, lambda: NOW),
         scorer=EchoScorer(),
         clock=lambda: NOW,

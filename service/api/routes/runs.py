@@ -10,6 +10,7 @@ from detectors.base import rules
 from service.accounts import User
 from service.api import shapes
 from service.api.access import AppDep, allowed
+from service.model_lessons import lessons_of
 from service.rule_board import rule_board
 
 MAY_READ_RUNS = Depends(allowed("runs.read"))
@@ -32,9 +33,11 @@ def one_run(app: AppDep, run_id: str) -> shapes.Run:
 
 @router.get("/models", dependencies=[MAY_READ_MODELS])
 def models(app: AppDep) -> shapes.Models:
-    """Which model version is in use, and the history of all."""
+    """Which model version is in use, what it learned from decisions, and the history of all."""
+    aliases = app.models.aliases(app.clock())
     return shapes.Models(
-        aliases=app.models.aliases(app.clock()),
+        aliases=aliases,
+        lessons=[shapes.ModelLessons.model_validate(each) for each in lessons_of(app.registry, aliases)],
         history=[shapes.ModelEvent.model_validate(event) for event in app.models.history()],
     )
 

@@ -10,7 +10,9 @@ from fastapi.responses import Response
 
 from service.accounts import can, check_may
 from service.audit import entries, verify_chain
+from service.model_lessons import lessons_of
 from service.web.pages.frame import PageRoute, VisitDep
+from service.web.presenters.lessons import lessons_view
 from service.web.presenters.oversight import audit_view, chain_view, model_event_view, model_views, run_view
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -82,10 +84,15 @@ def runs(visit: VisitDep) -> Response:
 def models(visit: VisitDep) -> Response:
     """Every model version and what became of it."""
     check_may(visit.user, "models.read")
-    history = visit.parts.models.history()
+    parts = visit.parts
+    history = parts.models.history()
     return visit.page(
         "models.html",
-        models=model_views(history, visit.parts.reading.runs(), lang=visit.lang),
+        lessons=[
+            lessons_view(each, lang=visit.lang)
+            for each in lessons_of(parts.registry, parts.models.aliases(parts.clock()))
+        ],
+        models=model_views(history, parts.reading.runs(), lang=visit.lang),
         events=[model_event_view(event, lang=visit.lang) for event in history],
     )
 

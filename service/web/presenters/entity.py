@@ -1,4 +1,4 @@
-"""A doctor or a facility in words and pictures: its place in the run, growth in parts, levels month by month.
+"""An entity in words and pictures: its place in the run, the parts of its score, growth in parts, levels by month.
 
 Pure: numbers in, words and lengths out. The pictures are SVG drawn by the template from these lengths.
 """
@@ -30,6 +30,14 @@ class Gauge:
     label: str
     value: str
     strong: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScorePart:
+    """What one measure adds to the log-odds, as it is kept: the parts add up to the last digit."""
+
+    label: str
+    amount: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +97,10 @@ class EntityView:
     flagged: bool
     gauges: tuple[Gauge, ...]
     reasons: tuple[str, ...]
+    cost: str  # paid beside what like claims come to; "" where that is not known
     schemes: tuple[str, ...]
+    parts: tuple[ScorePart, ...]
+    parts_sum: str
     claims_href: str
     growth: GrowthView | None
     changes: tuple[str, ...]
@@ -102,7 +113,7 @@ def entity_href(level: str, entity_id: str) -> str:
 
 
 def entity_view(found: EntityDetail, run: RunInfo, name: str | None, *, lang: Lang) -> EntityView:
-    """The page of `found`; `name` is its facility's."""
+    """What a page or a command shows of `found`; `name` is its facility's."""
     t, row = Words(lang), found.row
     evidence: Mapping[str, Any] = found.evidence[0] if found.evidence else {}
     facility, _, doctor = row.entity_id.partition(":")
@@ -122,7 +133,10 @@ def entity_view(found: EntityDetail, run: RunInfo, name: str | None, *, lang: La
             Gauge(label=t("column.recoverable"), value=short_money(row.expected_recoverable, lang), strong=True),
         ),
         reasons=tuple(_sentence(s) for s in (row.reasons_vi if lang == "vi" else row.reasons_en).split("; ") if s),
+        cost=_cost(evidence, row.level, t),
         schemes=tuple(scheme_name(scheme, lang) for scheme in row.schemes),
+        parts=tuple(_part(measure, t) for measure in evidence.get("measures") or ()),
+        parts_sum=_weight(evidence.get("log_odds") or 0.0, lang),
         claims_href="/?" + urlencode({"facility": facility} | ({"text": doctor} if doctor else {})),
         growth=_growth(growth, t) if growth else None,
         changes=tuple(_sentence(change[f"text_{lang}"]) for change in evidence.get("changes") or ()),
@@ -132,6 +146,33 @@ def entity_view(found: EntityDetail, run: RunInfo, name: str | None, *, lang: La
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def _cost(evidence: Mapping[str, Any], level: str, t: Words) -> str:
+    """Observed beside expected, the expected at the level of everyone, as in the sentence about dear entities."""
+    peers = next((m["peers"] for m in evidence.get("measures") or () if m["measure"] == "above_expected"), None)
+    if not peers or not evidence.get("expected"):
+        return ""
+    observed, excess = evidence["observed"], evidence["excess"]
+    return t(
+        "entity.cost",
+        observed=short_money(observed, t.lang),
+        usual=short_money(observed - excess, t.lang),
+        peers=number(peers, t.lang),
+        who=t(f"entity_peers.{level}"),
+        excess=_added(excess, t.lang),
+    )
+
+
+def _part(measure: Mapping[str, Any], t: Words) -> ScorePart:
+    text = measure[f"text_{t.lang}"]
+    if text is None:
+        text = t(f"score_part.{measure['measure']}", value=short_money(measure["value"], t.lang))
+    return ScorePart(label=f"{text[:1].upper()}{text[1:]}", amount=_weight(measure["contribution"], t.lang))
+
+
+def _weight(log_odds: float, lang: Lang) -> str:
+    return ("+" if log_odds > 0 else "") + number(log_odds, lang, places=6)
 
 
 def _growth(given: Mapping[str, Any], t: Words) -> GrowthView:

@@ -70,6 +70,24 @@ def test_the_order_and_repetition_of_decisions_change_no_bit() -> None:
     assert taught(decided[::-1] + decided[:7], shares[::-1]).as_json() == once.as_json()
 
 
+def test_lessons_are_read_back_as_they_were_kept() -> None:
+    found = taught([decision("1", True, 1), decision("2", False)], [share("1", "A-01@1", 1), share("2", "B-01@1")])
+    assert Lessons.from_json(found.as_json()) == found
+    nothing = lessons(pl.DataFrame(schema=DECISION), None, pivot=PIVOT, outside=3)
+    assert Lessons.from_json(nothing.as_json()) == nothing
+
+
+def test_more_decisions_leave_less_open() -> None:
+    def open_after(n: int) -> float:
+        decided, shares = [decision(str(k), k % 2 == 0) for k in range(n)], [share(str(k), "A-01@1") for k in range(n)]
+        (found,) = taught(decided, shares).sources
+        low, high = found.interval
+        assert low < found.learned < high
+        return high - low
+
+    assert open_after(200) < open_after(10)
+
+
 def test_learning_moves_what_was_decided_and_leaves_other_levels_alone() -> None:
     shares = [share(str(n), "A-01@1") for n in range(30)]
     found = taught([decision(str(n), False) for n in range(30)], shares)
