@@ -17,7 +17,7 @@ LIMITED = {
 }
 """Drug -> diagnoses it is paid for, and the usual dose, times a day and days."""
 
-HARSH = frozenset({"ibup", "melox", "celec"})  # on the stomach: omeprazole beside them is paid for
+HARSH = frozenset({"ibup", "melox", "celec", "aspirin", "clopi", "clopi_b"})  # omeprazole shields the stomach from them
 
 
 class DrugOffCondition(Scheme):
