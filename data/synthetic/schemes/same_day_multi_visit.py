@@ -15,6 +15,7 @@ class SameDayMultiVisit(Scheme):
     weight = 1.2
     levels = "pdv"
     kinds = (OUTPATIENT,)
+    together = True
 
     def tempts(self, visit: Visit) -> bool:
         """A visit with tests and drugs."""
