@@ -23,7 +23,7 @@ class World:
     """One generated folder. `xml1` … `xml5`, `xml7`, `xml11`: rows with official names in lower case.
 
     Moments are datetimes, amounts and quantities floats, everything else text ("" where empty); every row also has
-    `schemes`, `kind`, `intensity`, `decoy`, `improper_amount` of its claim.
+    `schemes`, `kind`, `intensity`, `decoy`, `improper_amount`, `case_id` of its claim.
     """
 
     folder: Path
