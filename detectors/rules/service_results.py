@@ -50,6 +50,16 @@ def _tests(tables: ClaimTables, *columns: str) -> nw.LazyFrame[Any]:
     return with_encounter(told, tables, "ngay_vao", "ngay_ra").with_columns(code=_base_code(), date=date)
 
 
+def _with_results(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Tests with whether they are `good` (have a result row) and the share of the claim's that are, `covered`."""
+    coded = ~nw.col("ma_dich_vu").is_null()
+    results = tables.lab_result.filter(coded).select(*KEY, code=_base_code()).unique().with_columns(good=nw.lit(1.0))
+    vague = tables.lab_result.filter(~coded).select(*KEY).unique()
+    told = _tests(tables).join(results, on=[*KEY, "code"], how="left").join(vague, on=KEY, how="anti")
+    good = nw.col("good")
+    return told.with_columns(good=good.fill_null(0.0)).with_columns(covered=good.mean().over(*KEY))
+
+
 def _by_habit(tests: nw.LazyFrame[Any], least: int) -> nw.LazyFrame[Any]:
     """`tests` with `usual`: the mean of their `good` over the facility's tests of the kind in the month before.
 
@@ -86,26 +96,24 @@ def _at(ordered: str, late: int) -> Row:
 
 @rule(
     id="SRV-06",
-    version=2,
+    version=1,
     scheme="PHANTOM_SERVICE",
     severity="warn",
     title_vi="Xét nghiệm, CĐHA không có kết quả XML4",
     title_en="Test without a result",
-    reason_vi="Dịch vụ không có kết quả (XML4), {observed}% dịch vụ như thế của hồ sơ hoặc cơ sở có; quỹ chi {amount}.",
-    reason_en="No result (XML4), while {observed}% of such tests of the claim or facility have one; {amount} paid.",
+    reason_vi="Dịch vụ không có kết quả (XML4), {observed}% dịch vụ cận lâm sàng của hồ sơ có; quỹ chi {amount}.",
+    reason_en="The service has no result (XML4) while {observed}% of the claim's tests have one; {amount} is at stake.",
     legal_basis="L-BHYT Đ29; ND90 Đ85-86",
-    context="facility",
     needs=("service_line.ma_nhom",),
     known_gaps_vi=(
-        "Chỉ xét khi chính hồ sơ có kết quả của phần lớn xét nghiệm, hoặc tháng trước cơ sở gửi kết quả của phần lớn "
-        "dịch vụ cùng nhóm chi phí: cơ sở không gửi kết quả thì không nêu. Kết quả muộn và kết quả giấy trông cũng "
-        "như vậy; dịch vụ làm nơi khác (K trong mã) thì bỏ qua. Không đọc giá trị kết quả."
+        "Chỉ xét khi chính hồ sơ có kết quả của phần lớn xét nghiệm: cơ sở không gửi kết quả nào thì không nêu. Kết "
+        "quả muộn và kết quả giấy trông cũng như vậy; dịch vụ làm nơi khác (K trong mã) thì bỏ qua. Không đọc giá trị "
+        "kết quả."
     ),
     known_gaps_en=(
-        "Judged only where the claim itself brings results for most of its tests, or the facility brought them the "
-        "month before for nearly all tests of the cost group: one that sends none says nothing. Late and paper "
-        "results look the same; services done elsewhere (K in the code) are passed over. The value of a result is "
-        "not read."
+        "Judged only where the claim itself brings results for most of its tests: a facility that sends none says "
+        "nothing. Late and paper results look the same; services done elsewhere (K in the code) are passed over. The "
+        "value of a result is not read."
     ),
     examples=(
         hit(
@@ -115,14 +123,6 @@ def _at(ordered: str, late: int) -> Row:
             *(service(ma_dich_vu=code) for code in (_GLUCOSE, _UREA, _ALT)),
             result(_GLUCOSE),
             result(_UREA),
-            amount=FUND,
-        ),
-        hit(
-            "cơ sở vẫn gửi kết quả, hồ sơ này không có kết quả nào",
-            "none in a claim of a facility that sends them",
-            *_month(10),
-            visit(),
-            service(ma_dich_vu=_GLUCOSE),
             amount=FUND,
         ),
         clear(
@@ -135,6 +135,49 @@ def _at(ordered: str, late: int) -> Row:
             service(ma_dich_vu=_GLUCOSE),
             service(ma_dich_vu=_UREA),
         ),
+        not_evaluable("thiếu nhóm chi phí", "no group", visit(), service(ma_nhom=None, nguoi_thuc_hien=None)),
+    ),
+)
+def noresult(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid tests without a result row in claims that bring results for most of their tests."""
+    missing = _with_results(tables).filter(nw.col("good") == 0, nw.col("covered") >= facts("SRV-06").coverage)
+    return line_hits(
+        missing, amount=money("t_bhtt"), observed=(nw.col("covered") * 100).round(0), allowed=nw.lit(100.0)
+    )
+
+
+@rule(
+    id="SRV-57",
+    version=1,
+    scheme="PHANTOM_SERVICE",
+    severity="warn",
+    title_vi="Không có kết quả XML4 ở cơ sở vẫn gửi kết quả",
+    title_en="Test without a result at a facility that sends them",
+    reason_vi="Dịch vụ không có kết quả (XML4), {observed}% dịch vụ như thế của cơ sở tháng trước có; chi {amount}.",
+    reason_en="No result (XML4), while {observed}% of such tests of the facility had one the month before; {amount}.",
+    legal_basis="L-BHYT Đ29; ND90 Đ85-86",
+    context="facility",
+    needs=("service_line.ma_nhom",),
+    known_gaps_vi=(
+        "Chỉ xét khi tháng trước cơ sở gửi kết quả của phần lớn dịch vụ cùng nhóm chi phí. Hồ sơ có kết quả của phần "
+        "lớn xét nghiệm do SRV-06 xét. Kết quả muộn và kết quả giấy trông cũng như vậy; dịch vụ làm nơi khác (K trong "
+        "mã) thì bỏ qua."
+    ),
+    known_gaps_en=(
+        "Judged only where the facility brought results for most tests of the cost group in the month before. Claims "
+        "that bring those of most of their tests are SRV-06. Late and paper results look the same; services done "
+        "elsewhere (K in the code) are passed over."
+    ),
+    examples=(
+        hit(
+            "cơ sở vẫn gửi kết quả, hồ sơ này không có kết quả nào",
+            "none in a claim of a facility that sends them",
+            *_month(10),
+            visit(),
+            service(ma_dich_vu=_GLUCOSE),
+            amount=FUND,
+        ),
+        clear("có kết quả", "a result", *_month(10), visit(), service(ma_dich_vu=_GLUCOSE), result(_GLUCOSE)),
         clear(
             "cơ sở không gửi kết quả",
             "a facility that sends none",
@@ -142,21 +185,22 @@ def _at(ordered: str, late: int) -> Row:
             visit(),
             service(ma_dich_vu=_GLUCOSE),
         ),
+        clear(
+            "cơ sở chưa có dịch vụ nào trong tháng trước",
+            "a facility without a month before",
+            visit(),
+            service(ma_dich_vu=_GLUCOSE),
+        ),
         not_evaluable("thiếu nhóm chi phí", "no group", visit(), service(ma_nhom=None, nguoi_thuc_hien=None)),
     ),
 )
-def noresult(tables: ClaimTables) -> nw.LazyFrame[Any]:
-    """Paid tests without a result row where the claim, or the facility in the month before, brings those of most."""
-    known = facts("SRV-06")
-    coded = ~nw.col("ma_dich_vu").is_null()
-    results = tables.lab_result.filter(coded).select(*KEY, code=_base_code()).unique().with_columns(good=nw.lit(1.0))
-    vague = tables.lab_result.filter(~coded).select(*KEY).unique()
-    found = _tests(tables).join(results, on=[*KEY, "code"], how="left").with_columns(good=nw.col("good").fill_null(0.0))
-    tests = _by_habit(found.join(vague, on=KEY, how="anti"), known.tests)
-    covered = nw.col("good").mean().over(*KEY)
-    sent = tests.with_columns(sent=nw.max_horizontal(covered, nw.col("usual").fill_null(0.0)))
-    missing = sent.filter(nw.col("good") == 0, nw.col("sent") >= known.coverage)
-    return line_hits(missing, amount=money("t_bhtt"), observed=(nw.col("sent") * 100).round(0), allowed=nw.lit(100.0))
+def noresult_here(tables: ClaimTables) -> nw.LazyFrame[Any]:
+    """Paid tests without a result row where the facility's month before has those of most tests of the kind."""
+    known = facts("SRV-57")
+    missing = _by_habit(_with_results(tables), known.tests).filter(
+        nw.col("good") == 0, nw.col("covered") < facts("SRV-06").coverage, nw.col("usual") >= known.usual
+    )
+    return line_hits(missing, amount=money("t_bhtt"), observed=(nw.col("usual") * 100).round(0), allowed=nw.lit(100.0))
 
 
 @rule(
