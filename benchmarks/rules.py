@@ -3,9 +3,11 @@
 `python -m benchmarks rules`. Three worlds: claims with schemes at two sizes (time and memory, in a process of its own
 each), and honest, tidy claims (false signs). The baseline of time is one plain pass that sums the money of the lines.
 
-The bar for schemes that rules decide (`data/schemes.py`) is that 95 % of their blatant claims are hit: by a rule of the
-scheme, or by any rule that warns or denies. Beside it stand the honest claims of the same care types that the same
-rules hit. `--seed`, `--scheme` (again and again) and `--share` make a world thick with what is asked about:
+The bar for schemes that rules decide (`data/schemes.py`) is that 95 % of their blatant cases are hit: by a rule of the
+scheme, or by any rule that warns or denies. A case is a claim, or the claims of one deed where what is wrong lies
+between them (a shared bed): the one that completes the sign carries it for all. The same share of claims stands beside
+it, and so do the honest claims of the same care types that the same rules hit. `--seed`, `--scheme` (again and again)
+and `--share` make a world thick with what is asked about:
 `python -m benchmarks rules --encounters 20000 --plain 5000 --seed 51 --share 8 --scheme BED_SHARE_FULL`.
 """
 
@@ -25,7 +27,7 @@ from data.schemes import decided_by
 if TYPE_CHECKING:
     import polars as pl
 
-BAR = 0.95  # share of the blatant claims of a scheme that rules must hit
+BAR = 0.95  # share of the blatant cases of a scheme that rules must hit
 KEY = ["ma_cskcb", "ma_lk"]
 
 _RUN = """
@@ -89,7 +91,7 @@ def blatant_hits(claims: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
 
     `claims` is the truth with `ma_loai_kcb`, `hits` has scheme and severity. `own` counts signs of the scheme's rules,
     `loud` signs of any rule that warns or denies, `hit` either; `honest_` the same rules on honest claims of the same
-    care types, in the proportion of the blatant ones.
+    care types, in the proportion of the blatant ones. `cases_hit` is the share of `cases` of which a claim is hit.
     """
     import polars as pl
 
@@ -97,7 +99,7 @@ def blatant_hits(claims: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
     own = hits.select(*KEY, "scheme", own=pl.lit(value=True)).unique()
     named = claims.explode("schemes").rename({"schemes": "scheme"})
     blatant = named.filter(pl.col("intensity") == "blatant", pl.col("scheme").is_not_null()).select(
-        *KEY, "scheme", "ma_loai_kcb"
+        *KEY, "scheme", "ma_loai_kcb", "case_id"
     )
     honest = claims.filter(~pl.col("is_fraud")).select(*KEY, "ma_loai_kcb")
     size = honest.group_by("ma_loai_kcb").agg(honest=pl.len())
@@ -117,11 +119,14 @@ def blatant_hits(claims: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
     )
     shares = ("own", "loud", "hit", "honest_own", "honest_loud")
     decided = decided_by()
+    by_case = told.group_by("scheme", "case_id").agg(pl.col("hit").any())
+    cases = by_case.group_by("scheme").agg(cases=pl.len(), cases_hit=pl.col("hit").mean().round(4))
     return (
         told.group_by("scheme")
         .agg(pl.len().alias("claims"), *(pl.col(name).mean().round(4) for name in shares))
         .with_columns(by=pl.col("scheme").replace_strict(decided, return_dtype=pl.String))
-        .select("scheme", "by", "claims", *shares)
+        .join(cases, on="scheme")
+        .select("scheme", "by", "claims", *shares, "cases", "cases_hit")
         .sort("scheme")
     )
 
@@ -158,6 +163,7 @@ def measure(encounters: int, plain: int, seed: int, more: tuple[str, ...]) -> di
         "honest_claims": plain,
         "deny_share_of_honest_claims": round(false.select(KEY).unique().height / plain, 5),
         "decided_by_rules_below_the_bar": _below(by_scheme, "hit"),
+        "decided_by_rules_below_the_bar_by_case": _below(by_scheme, "cases_hit"),
         "decided_by_rules_below_the_bar_of_warn_and_deny": _below(by_scheme, "loud"),
         "details": {
             "deny_hits_on_honest_claims": dict(loudest.iter_rows()),

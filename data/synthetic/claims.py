@@ -99,6 +99,7 @@ class Visit:
     intensity: str = ""
     improper: int = 0  # hundredths of VND
     blamed: tuple[tuple[str, str], ...] = ()  # (level, id) of those who did it
+    case: str = ""  # shared by the claims that only together show what was done
     percent: int = 0
     drugs_total: int = 0
     supplies_total: int = 0

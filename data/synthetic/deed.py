@@ -35,6 +35,7 @@ class Scheme(ABC):
     wards: ClassVar[tuple[str, ...]] = ()  # for a doctor's scheme: the wards it is done in; none: consultation rooms
     kinds: ClassVar[tuple[str, ...]] = ()  # MA_LOAI_KCB of the claims that can tempt; none: any
     late: ClassVar[bool] = False  # whether it begins some time into the period
+    together: ClassVar[bool] = False  # whether what is wrong lies between its claims: one deed is one case
 
     @abstractmethod
     def tempts(self, visit: Visit) -> bool:
@@ -150,6 +151,7 @@ class Hand:
             self.care.note(twin, at + shift, who)
         twin.secondary = self.care.secondary(patient, visit.disease)
         twin.schemes, twin.improper, twin.label, twin.decoy, twin.intensity, twin.blamed = [], 0, "normal", "", "", ()
+        twin.case = ""
         twin.lines = []
         for line in visit.lines:
             other = self.moved(line, visit.facility, shift)

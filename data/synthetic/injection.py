@@ -68,6 +68,7 @@ class Underworld:
         self.schemes, self.decoys, self.expected, self.thick = tuple(schemes), tuple(decoys), expected, thick
         self.claims = 0
         self.done = {False: 0, True: 0}  # improper claims so far, by weight of the scheme
+        self.cases = 0
         self.money = self.improper_money = 0
         self.share: dict[str, float] = self._shares()
         # A deed is due when half its batch is owed; a random start makes rare deeds happen in some worlds only.
@@ -214,6 +215,8 @@ class Underworld:
             return []
         positive = sum(gains[id(v)] for v in guilty)
         for visit in guilty:  # what one claim lost to another (an episode cut in two) is no harm
+            self.cases += visit is guilty[0] or not scheme.together
+            visit.case = f"{hand.facility.code}-{self.cases}"
             visit.improper = gains[id(visit)] * total // positive
             visit.schemes, visit.label, visit.intensity = [*visit.schemes, scheme.id], scheme.kind, hand.intensity
             own = {

@@ -15,6 +15,7 @@ PART = 25_000  # claims held at once
 CLAIM: dict[str, pl.DataType] = {
     "ma_cskcb": pl.String(), "ma_lk": pl.String(), "is_fraud": pl.Boolean(), "schemes": pl.List(pl.String()),
     "improper_amount": pl.Float64(), "kind": pl.String(), "intensity": pl.String(), "decoy": pl.String(),
+    "case_id": pl.String(),
 }  # fmt: skip
 
 
@@ -22,8 +23,8 @@ class Truth:
     """Takes one row an encounter and the sums of those who acted; holds a part of the rows and writes the rest.
 
     `claims.parquet`: `is_fraud` marks every claim that carries a scheme; `intensity` says how boldly it was done,
-    `decoy` what makes an honest or faulty claim look like one. `entities.parquet`: an entity's amount is that of the
-    claims it took part in.
+    `case_id` which claims are one case, `decoy` what makes an honest or faulty claim look like one.
+    `entities.parquet`: an entity's amount is that of the claims it took part in.
     """
 
     def __init__(self, out: Path) -> None:
@@ -38,7 +39,7 @@ class Truth:
         """Remember a claim that was sent."""
         self._rows.append(
             (visit.facility.code, ma_lk, bool(visit.schemes), visit.schemes, visit.improper / 100, visit.label,
-             visit.intensity or None, visit.decoy or None)
+             visit.intensity or None, visit.decoy or None, visit.case or None)
         )  # fmt: skip
         self.money += visit.fund
         self.improper_money += visit.improper

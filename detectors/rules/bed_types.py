@@ -942,23 +942,24 @@ def days_of_treatment(tables: ClaimTables) -> nw.LazyFrame[Any]:
 
 @rule(
     id="BED-20",
-    version=1,
+    version=2,
     scheme="GHOST_BED",
     severity="info",
     title_vi="Nội trú chỉ có y lệnh giờ hành chính",
     title_en="Orders only in office hours all stay",
-    reason_vi="Nằm {observed} đêm, có ngày nghỉ, nhưng mọi y lệnh đều trong giờ hành chính ngày làm việc.",
-    reason_en="A stay of {observed} nights over days off, yet every order is within office hours of working days.",
+    reason_vi="Nằm {observed} đêm, có ngày nghỉ, nhưng sau ngày đầu mọi y lệnh đều trong giờ hành chính ngày làm việc.",
+    reason_en="{observed} nights over days off, yet after day one all orders are in office hours of working days.",
     legal_basis="L-BHYT Đ29",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "drug_line.ngay_yl"),
     known_gaps_vi=(
-        "Ngày làm việc là thứ Hai đến thứ Sáu: không tra ngày lễ. Bỏ qua đợt có thời điểm ghi đúng nửa đêm: không "
-        "biết giờ thật. Không đọc tờ điều trị; cơ sở nhập y lệnh cuối tuần từ thứ Sáu trông cũng như vậy."
+        "Ngày vào viện thì giờ nào cũng được. Ngày làm việc là thứ Hai đến thứ Sáu: không tra ngày lễ. Bỏ qua đợt có "
+        "thời điểm ghi đúng nửa đêm: không biết giờ thật. Không đọc tờ điều trị; cơ sở nhập y lệnh cuối tuần từ thứ "
+        "Sáu trông cũng như vậy."
     ),
     known_gaps_en=(
-        "Working days are Monday to Friday: holidays are not looked up. Stays with a time written as midnight are "
-        "passed over: their hours are not known. Ward notes are not read; facilities that enter the weekend's orders "
-        "on Friday look the same."
+        "The day of admission may have any hour. Working days are Monday to Friday: holidays are not looked up. Stays "
+        "with a time written as midnight are passed over: their hours are not known. Ward notes are not read; "
+        "facilities that enter the weekend's orders on Friday look the same."
     ),
     examples=(
         hit(
@@ -987,27 +988,34 @@ def days_of_treatment(tables: ClaimTables) -> nw.LazyFrame[Any]:
             service(ngay_yl="2025-03-16 09:00", ngay_th_yl="2025-03-16 09:00"),
         ),
         clear("từ thứ Hai đến thứ Sáu", "Monday to Friday", stay(4), bed(4), drug()),
+        clear("vào viện Chủ nhật", "admitted on Sunday", stay(4, at="2025-03-09 16:00"), bed(4), drug()),
+        hit(
+            "chỉ tối vào viện có y lệnh ngoài giờ",
+            "orders after hours on the evening of admission only",
+            stay(8, at="2025-03-10 16:30"),
+            bed(8),
+            service(ngay_yl="2025-03-10 17:40", ngay_th_yl="2025-03-10 17:40"),
+            drug(ngay_yl="2025-03-11 08:00", ngay_th_yl="2025-03-11 08:00"),
+            amount=8 * _FUND,
+        ),
         not_evaluable("thiếu giờ ra viện", "no time of leaving", stay(ngay_ra=None), bed(8), drug()),
     ),
 )
 def office_hours_only(tables: ClaimTables) -> nw.LazyFrame[Any]:
-    """Stays over a weekend in which everything but the bed falls in office hours of working days."""
+    """Stays over a weekend in which, after the day of admission, all but the bed falls in office hours of workdays."""
     known = facts("BED-20")
     began = day(admission())
+    weekday = began.dt.weekday().cast(nw.Float64) % 7  # after a Sunday the next day off is six days away
     over_weekend = (
         tables.encounter.filter(care_type() == INPATIENT)
-        .with_columns(nights=days_between(began, nw.col("ngay_ra")), weekday=began.dt.weekday().cast(nw.Float64))
+        .with_columns(nights=days_between(began, nw.col("ngay_ra")), weekday=weekday)
         .filter(nw.col("nights") >= known.min_nights, nw.col("weekday") + nw.col("nights") > SATURDAY)
-        .select(*KEY, "nights", "t_bhtt")
+        .select(*KEY, "nights", "t_bhtt", began=began)
     )
     at = nw.col("at")
-    inside = (
-        (at.dt.weekday() < SATURDAY)
-        & ~clockless(at)
-        & (at.dt.hour() >= known.open_hour)
-        & (at.dt.hour() < known.close_hour)
-    )
-    events = _events(tables, over_weekend.select(*KEY))
+    in_hours = (at.dt.weekday() < SATURDAY) & (at.dt.hour() >= known.open_hour) & (at.dt.hour() < known.close_hour)
+    inside = ~clockless(at) & (in_hours | (day(at) <= nw.col("began")))
+    events = _events(tables, over_weekend.select(*KEY, "began"))
     outside = events.filter(at.is_null() | ~inside).select(*KEY)
     found = (
         over_weekend.join(events.select(*KEY).unique(KEY), on=KEY, how="semi")

@@ -55,7 +55,7 @@ _B: Row = stay(at="2025-03-10 08:00", days=3)
 
 @rule(
     id="BED-07",
-    version=1,
+    version=2,
     scheme="BED_SHARE_FULL",
     severity="warn",
     title_vi="Hai người cùng mã giường, cùng lúc, đủ giá",
@@ -67,14 +67,23 @@ _B: Row = stay(at="2025-03-10 08:00", days=3)
     needs=("service_line.ma_nhom",),
     known_gaps_vi=(
         "Bỏ qua dòng giường thiếu mã giường hoặc thời điểm kết thúc. Mã chỉ phòng hoặc loại giường trông như nằm "
-        "chung; bỏ qua sản phụ và trẻ sơ sinh. Ba người một giường được tính như hai."
+        "chung; bỏ qua trẻ sơ sinh vì nằm với mẹ. Ba người một giường được tính như hai."
     ),
     known_gaps_en=(
         "Bed lines without a bed code or an end are passed over. Codes that mean a room or a kind of bed look shared; "
-        "mothers and newborns are passed over. Three in a bed are counted as two."
+        "newborns lie with their mothers and are passed over. Three in a bed are counted as two."
     ),
     examples=(
         hit("hai người một giường", "two in a bed", _A, bed(4), _B, bed(3), amount=0.5 * 3 * BED_PRICE * 0.8),
+        hit(
+            "hai sản phụ một giường",
+            "two mothers in a bed",
+            {**_A, "ma_benh_chinh": "O82"},
+            bed(4),
+            {**_B, "ma_benh_chinh": "O80"},
+            bed(3),
+            amount=0.5 * 3 * BED_PRICE * 0.8,
+        ),
         clear("mỗi người nửa giá", "half price each", _A, bed(4), _B, bed(3, ratio=50)),
         clear("giường khác", "another bed", _A, bed(4), _B, bed(3, ma_giuong="H002")),
         clear(
@@ -103,7 +112,7 @@ def shared_bed(tables: ClaimTables) -> nw.LazyFrame[Any]:
         money("tyle_tt_dv") == 100, ~nw.col("ma_giuong").is_null(), ~nw.col("ma_giuong").str.contains(";")
     )
     full = full.filter(~clockless(nw.col("start")))
-    owned = with_encounter(full, tables, "ma_benh_chinh").filter(~icd_in("e_ma_benh_chinh", known.family))
+    owned = with_encounter(full, tables, "ma_benh_chinh").filter(~icd_in("e_ma_benh_chinh", known.newborn))
     both = taken(owned, ["ma_cskcb", "ma_khoa", "ma_giuong"]).with_columns(both=minutes_taken())
     # days on which the bed was free again are the claim's own
     whole = minutes_between(nw.col("start"), nw.col("end"))

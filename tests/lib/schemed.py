@@ -75,5 +75,5 @@ def thick_world(
             *(pl.col(c).str.to_datetime("%Y%m%d%H%M", strict=False) for c in MOMENTS if c in frame.columns),
             *(pl.col(c).cast(pl.Float64, strict=False) for c in NUMBERS if c in frame.columns),
         )
-        tables[path.stem.lower()] = frame.join(truth.drop("is_fraud"), on=KEY)
+        tables[path.stem.lower()] = frame.join(truth.drop("is_fraud", "case_id"), on=KEY)
     return World(folder, report, truth, pl.read_parquet(folder / "truth" / "entities.parquet"), tables)

@@ -18,6 +18,7 @@ class BedOverCapacity(Scheme):
     batch = 7
     levels = "dv"
     kinds = (INPATIENT,)
+    together = True
 
     def tempts(self, visit: Visit) -> bool:
         """An ordinary stay without operation, to copy from."""

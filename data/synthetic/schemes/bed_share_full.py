@@ -14,6 +14,7 @@ class BedShareFull(Scheme):
     heavy = True
     levels = "dvr"
     kinds = (INPATIENT,)
+    together = True
 
     def tempts(self, visit: Visit) -> bool:
         """A stay of some days in a bed of a ward."""

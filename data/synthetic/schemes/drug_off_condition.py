@@ -17,6 +17,8 @@ LIMITED = {
 }
 """Drug -> diagnoses it is paid for, and the usual dose, times a day and days."""
 
+HARSH = frozenset({"ibup", "melox", "celec", "aspirin", "clopi", "clopi_b"})  # omeprazole shields the stomach from them
+
 
 class DrugOffCondition(Scheme):
     """The pharmacy moves conditional drugs by putting them on prescriptions for other diseases."""
@@ -48,6 +50,7 @@ class DrugOffCondition(Scheme):
             and patient.supply.get(care.drugs[key].code, -999) <= day
             and (key != "alfu" or patient.sex == 1 or hand.boldness > 0.6)
             and (key not in ("omepra", "antacid") or not have & {"omepra", "antacid"})
+            and (key != "omepra" or not have & HARSH)
         ]  # fmt: skip
         for key in dice.sample(able, 1 + round(1.7 * hand.boldness * dice.chance())):
             _, dose, times, days = LIMITED[key]

@@ -19,6 +19,7 @@ class PhantomSupply(Scheme):
     batch = 2
     levels = "dvr"
     kinds = (INPATIENT,)
+    together = True
 
     def tempts(self, visit: Visit) -> bool:
         """An operation with an implant."""

@@ -15,6 +15,7 @@ class SameDayMultiVisit(Scheme):
     weight = 1.2
     levels = "pdv"
     kinds = (OUTPATIENT,)
+    together = True
 
     def tempts(self, visit: Visit) -> bool:
         """A visit with tests and drugs."""
@@ -22,15 +23,19 @@ class SameDayMultiVisit(Scheme):
         return visit.kind == OUTPATIENT and 4 in groups and bool(groups & {1, 2, 3})
 
     def commit(self, visit: Visit, hand: Hand) -> list[Visit] | None:
-        """A second claim with a new consultation and the drugs; the subtle wait a day or three and test again."""
+        """A second claim with a new consultation and the drugs, at once or (too late in the day) the next morning.
+
+        The subtle wait a day or three and test again.
+        """
         dice, clock, patient = hand.dice, hand.world.clock, visit.patient
         if patient.last_visit > visit.left:
             return None
         exam = visit.of_kind("exam")[0]
         day = visit.start // DAY
         start = visit.left + dice.between(5, 60)
-        if not hand.openly(0.2 + 0.7 * hand.boldness) or start % DAY > 15 * 60:
-            day += dice.between(1, 3)
+        openly = hand.openly(0.2 + 0.7 * hand.boldness)
+        if not openly or start % DAY > 15 * 60:
+            day += 1 if openly else dice.between(1, 3)
             while day < clock.days and not clock.working(day):
                 day += 1
             start = day * DAY + dice.between(7 * 60 + 5, 10 * 60 + 30)

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from data.synthetic.care import FINDINGS
-from data.synthetic.schemes.drug_off_condition import LIMITED
+from data.synthetic.schemes.drug_off_condition import HARSH, LIMITED
 from data.synthetic.schemes.high_cost_drug_shift import BRANDS
 from data.synthetic.schemes.over_drug_poly import SUPPORT
 from data.synthetic.schemes.over_rehab import TECHNIQUES
@@ -213,6 +213,8 @@ def test_drug_off_condition(world: World) -> None:
         wrong = pl.lit(False)
         for key, (allowed, *_) in LIMITED.items():
             fits = pl.any_horizontal(pl.col("icd").str.contains(f"(^|;){icd}") for icd in allowed)
+            if key == "omepra":
+                fits = fits | pl.col("ma_thuoc").is_in(codes(sorted(HARSH))).any().over(KEY)
             wrong = wrong | ((pl.col("ma_thuoc") == drugs()[key].code) & ~fits)
         digit = pl.col("ma_the_bhyt").str.slice(2, 1)
         cards = world.xml1.select(*KEY, "ma_the_bhyt")
@@ -424,6 +426,8 @@ def test_same_day_multi_visit(world: World) -> None:
     near = again.filter(pl.col("gap") <= 7 * DAY)
     assert near.select("ma_lk_right").n_unique() >= 0.6 * rows.height, "the others are first claims of two"
     assert (near["gap"].dt.total_days() == 0).any()
+    bold = near.filter(pl.col("intensity_right") == "blatant")["gap"].dt.total_days()
+    assert bold.is_empty() or mean(bold <= 1) > 0.6, "at once or, weekends between, on the next morning"
     assert (
         near["ngay_vao_right"]
         >= near["ngay_ttoan"].str.to_datetime("%Y%m%d%H%M", strict=False).fill_null(near["ngay_vao"])

@@ -45,6 +45,22 @@ def test_decoys_cost_nothing(world: World) -> None:
     assert (world.truth.filter(pl.col("schemes").list.len() > 0)["improper_amount"] > 0).all()
 
 
+def test_a_case_is_a_claim_or_the_few_of_one_deed(world: World) -> None:
+    assert (world.truth["case_id"].is_not_null() == world.truth["is_fraud"]).all()
+    cases = (
+        world.truth.filter(pl.col("is_fraud"))
+        .explode("schemes")
+        .group_by("case_id")
+        .agg(pl.len(), pl.col("ma_cskcb").n_unique(), pl.col("schemes").unique(), pl.col("intensity").n_unique())
+    )
+    assert (cases["schemes"].list.len() == 1).all(), "one deed"
+    assert (cases["intensity"] == 1).all()
+    several = cases.filter(pl.col("len") > 1)
+    assert (several["ma_cskcb"] == 1).all()
+    together = {s.id for s in all_schemes() if s.together}
+    assert {"BED_SHARE_FULL", "BED_OVER_CAPACITY"} <= set(several["schemes"].explode()) <= together
+
+
 def test_entities_are_those_of_the_claims(world: World) -> None:
     facilities = (
         world.entities.filter(pl.col("level") == "facility").group_by("id").agg(pl.col("improper_amount").sum())
