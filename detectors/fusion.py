@@ -50,13 +50,13 @@ class Weights:
     """How likely a signal of each kind is to be confirmed; the defaults are the priors, before any outcome is known."""
 
     deny: float = 0.9
-    warn: float = 0.5
+    warn: float = 0.6
     info: float = 0.1
     excess: float = 0.3
-    finding: float = 0.5
+    finding: float = 0.8
     base: float = 0.003  # share of the bill that adds to a claim's place: what no signal names grows with the bill
     outlier: float = 0.015  # the same for a wholly strange shape
-    certainty: float = 0.25  # power of the likelihood that a place is damped by: of equal money the surer comes first
+    certainty: float = 0.3  # power of the likelihood that a place is damped by: of equal money the surer comes first
     learned: Mapping[str, float] = field(default_factory=dict[str, float])  # by source (`SOURCE`), from outcomes
 
     def of(self, level: str) -> float:

@@ -110,17 +110,18 @@ class PeerDetector(ABC):
         return pl.DataFrame(shares, schema=list(self.feature_names))
 
     def state(self) -> DetectorState:
-        """The arrays of every group."""
+        """The arrays of every group, numbered in the order of the groups' names: a bundle keeps no other."""
         self._check_fitted()
+        models = dict(sorted(self._models.items()))
         arrays: dict[str, NDArray[Any]] = {}
-        for at, model in enumerate(self._models.values()):
+        for at, model in enumerate(models.values()):
             own = {_CENTRE: model.centre, _SPREAD: model.spread, _TAIL: model.tail.values, **model.learned}
             arrays |= {f"{at}/{name}": array for name, array in own.items()}
         meta = {
             "version": self.version,
             "feature_names": list(self.feature_names),
             "seed": self._seed,
-            "groups": {group: model.tail.rows for group, model in self._models.items()},
+            "groups": {group: model.tail.rows for group, model in models.items()},
         }
         return DetectorState(kind=self.name, meta=meta, arrays=arrays)
 
@@ -128,7 +129,7 @@ class PeerDetector(ABC):
     def from_state(cls, state: DetectorState) -> Self:
         """Read back what `state` gave."""
         models: dict[str, PeerModel] = {}
-        groups = list(state.meta["groups"].items())
+        groups = sorted(state.meta["groups"].items())
         parts: list[dict[str, NDArray[Any]]] = [{} for _ in groups]
         for name, array in state.arrays.items():
             at, _, part = name.partition("/")

@@ -1,8 +1,9 @@
 """How rare a rule's sign is among like claims: what half of them show is how care goes, not a reason to look.
 
 Learned from claims as they are and frozen: for each rule, the share of the encounters of one care type and diagnosis
-that it names, drawn towards its share among all where they are few. A rule of severity `deny` says what the law does
-not pay; that does not become payable by being common, so it is never damped.
+that it names, drawn towards its share among all where they are few. Few claims are improper, however many a sign names:
+beyond `RARE` its likelihood falls as that share grows, so that all its signs together promise no more. A rule of
+severity `deny` says what the law does not pay; that does not become payable by being common, so it is never damped.
 """
 
 from __future__ import annotations
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
 KEY = list(ENCOUNTER_KEY)
 PRIOR_ROWS = 25.0  # like claims that count for half against all claims
-RARE = 0.01  # a sign on at most this share of like claims says all it can; on all of them, next to nothing
-LEAST = 0.05
+RARE = 0.01  # a sign on at most this share of like claims says all it can; on twice as many, half of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Rarity:
         return cls(peers=peers, hits=pl.concat([empty, *parts]).sort("rule", "peer"))
 
     def of(self, signs: pl.DataFrame, claims: pl.DataFrame) -> pl.Series:
-        """For each row of `signs` (key, source, severity) how much of its likelihood is left, `LEAST` to 1."""
+        """For each row of `signs` (key, source, severity) how much of its likelihood is left, `RARE` to 1."""
         every = float(self.peers["n"].sum() or 0)
         overall = self.hits.group_by("rule").agg(named=pl.col("hit").sum())
         placed = (
@@ -61,7 +61,7 @@ class Rarity:
         )
         usual = pl.col("named").fill_null(0) / max(every, 1.0)
         share = (pl.col("hit").fill_null(0) + PRIOR_ROWS * usual) / (pl.col("n").fill_null(0) + PRIOR_ROWS)
-        left = (share.clip(RARE, 1.0).log10() / pl.lit(RARE).log10()).clip(LEAST, 1.0).round(6)
+        left = (RARE / share.clip(RARE, 1.0)).round(6)
         return placed.select(left=pl.when(pl.col("severity") == "deny").then(1.0).otherwise(left))["left"]
 
     def state(self) -> DetectorState:

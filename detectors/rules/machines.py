@@ -93,9 +93,9 @@ def machine_missing(tables: ClaimTables) -> nw.LazyFrame[Any]:
 
 @rule(
     id="MCH-02",
-    version=2,
+    version=3,
     scheme="MACHINE_UNAVAILABLE",
-    severity="deny",
+    severity="warn",
     title_vi="Mã máy không có trong danh mục máy",
     title_en="Machine not in catalogue",
     reason_vi="{observed} mã máy trên dòng không có trong danh mục máy của cơ sở vào ngày thực hiện.",
@@ -105,13 +105,14 @@ def machine_missing(tables: ClaimTables) -> nw.LazyFrame[Any]:
     catalogues=("machines",),
     known_gaps_vi=(
         "Bỏ qua cơ sở không có dòng nào trong danh mục máy và dịch vụ gửi cơ sở khác (….K.XXXXX). Máy đã thay mà danh "
-        "mục gửi muộn trông cũng như vậy. Mã để trống do MCH-01 xét, ngày nằm giữa hai giai đoạn của máy do MCH-05 "
-        "xét."
+        "mục gửi muộn trông cũng như vậy, hồ sơ không cho biết là trường hợp nào: phải hỏi cơ sở. Mã để trống do "
+        "MCH-01 xét, ngày nằm giữa hai giai đoạn của máy do MCH-05 xét."
     ),
     known_gaps_en=(
         "Facilities without a single row in the machine catalogue and services sent to another facility (….K.XXXXX) "
-        "are passed over. A machine that was replaced and whose list came late looks the same. A blank code is "
-        "MCH-01's, a day between two periods of a machine MCH-05's."
+        "are passed over. A machine that was replaced and whose list came late looks the same, and nothing in the "
+        "claims tells which it is: the facility has to be asked. A blank code is MCH-01's, a day between two periods "
+        "of a machine MCH-05's."
     ),
     examples=(
         hit(

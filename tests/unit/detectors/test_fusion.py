@@ -136,7 +136,7 @@ def test_nothing_found_is_a_score_of_nought_and_says_so() -> None:
 def test_two_rules_on_one_line_do_not_count_its_money_twice() -> None:
     found = run(line(BED, 1, 80_000), line(STAY, 1, 100_000))
     assert found["amount_at_risk"] == 100_000
-    assert found["expected_recoverable"] == pytest.approx(0.9 * 80_000 + 0.5 * 20_000)
+    assert found["expected_recoverable"] == pytest.approx(0.9 * 80_000 + 0.6 * 20_000)
 
 
 def test_different_lines_add_up() -> None:
@@ -146,7 +146,7 @@ def test_different_lines_add_up() -> None:
 def test_a_sign_on_the_whole_claim_covers_its_lines() -> None:
     found = run(line(BED, 1, 80_000), whole(STAY, 500_000))
     assert found["amount_at_risk"] == 500_000
-    assert found["expected_recoverable"] == pytest.approx(0.9 * 80_000 + 0.5 * 420_000)
+    assert found["expected_recoverable"] == pytest.approx(0.9 * 80_000 + 0.6 * 420_000)
 
 
 def test_never_more_than_the_fund_pays() -> None:
@@ -352,6 +352,13 @@ def test_a_sign_that_half_of_like_claims_show_says_little_unless_the_law_forbids
         assert run(whole(BED, 500_000), rarity=rarity)["expected_recoverable"] == pytest.approx(0.9 * 500_000)
 
 
+def test_all_signs_of_a_common_kind_promise_no_more_than_if_it_were_rare() -> None:
+    sign = pl.DataFrame([{**KEY, "source": STAY.ref, "severity": "warn"}])
+    claim = pl.DataFrame([{**KEY, "ma_loai_kcb": "01", "ma_benh_chinh": "I10"}])
+    promised = [share * like_claims(share).of(sign, claim)[0] for share in (0.01, 0.05, 0.2, 0.8)]
+    assert promised == pytest.approx([0.01] * 4, rel=1e-3)
+
+
 def test_rarity_comes_back_from_its_state_and_borrows_from_all_where_like_claims_are_few() -> None:
     common = like_claims(0.5)
     again = Rarity.from_state(common.state())
@@ -362,7 +369,7 @@ def test_rarity_comes_back_from_its_state_and_borrows_from_all_where_like_claims
 
 
 def test_of_equal_money_the_surer_claim_comes_first() -> None:
-    sure, vague = run(line(BED, 1, 50_000)), run(whole(STAY, 90_000))
+    sure, vague = run(line(BED, 1, 50_000)), run(whole(STAY, 75_000))
     assert sure["expected_recoverable"] == vague["expected_recoverable"] == 45_000
     assert sure["score"] > vague["score"]
 
@@ -370,7 +377,7 @@ def test_of_equal_money_the_surer_claim_comes_first() -> None:
 def test_the_likelihood_is_that_of_at_least_one_source_each_speaking_once() -> None:
     two_lines, both = run(line(BED, 1, 10_000), line(BED, 2, 10_000)), run(line(BED, 1, 10_000), whole(STAY, 90_000))
     assert two_lines["likelihood"] == pytest.approx(0.9)
-    assert both["likelihood"] == pytest.approx(1 - 0.1 * 0.5)
+    assert both["likelihood"] == pytest.approx(1 - 0.1 * 0.4)
     assert run()["likelihood"] == 0.0
 
 
