@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from data.schema import ENCOUNTER_KEY
+from data.schema import ENCOUNTER_KEY, reused
 from detectors.base import clear, hit, not_evaluable, rule
 from detectors.examples import TEST_PRICE, result, service, visit
 from detectors.expressions import (
@@ -26,6 +26,7 @@ from detectors.past_days import with_past_days
 if TYPE_CHECKING:
     from data.schema import ClaimTables
     from detectors.examples import Row
+    from detectors.facts import Facts
 
 CODE_LENGTH = 12  # XX.YYYY.ZZZZ: what follows is a suffix
 KEY: list[str] = list(ENCOUNTER_KEY)
@@ -55,25 +56,27 @@ def _with_results(tables: ClaimTables) -> nw.LazyFrame[Any]:
     coded = ~nw.col("ma_dich_vu").is_null()
     results = tables.lab_result.filter(coded).select(*KEY, code=_base_code()).unique().with_columns(good=nw.lit(1.0))
     vague = tables.lab_result.filter(~coded).select(*KEY).unique()
-    told = _tests(tables).join(results, on=[*KEY, "code"], how="left").join(vague, on=KEY, how="anti")
+    told = _tests(tables).join(vague, on=KEY, how="anti").join(results, on=[*KEY, "code"], how="left")
     good = nw.col("good")
     return told.with_columns(good=good.fill_null(0.0)).with_columns(covered=good.mean().over(*KEY))
 
 
-def _by_habit(tests: nw.LazyFrame[Any], least: int) -> nw.LazyFrame[Any]:
-    """`tests` with `usual`: the mean of their `good` over the facility's tests of the kind in the month before.
+def _by_habit(tests: nw.LazyFrame[Any], *those: nw.Expr, known: Facts) -> nw.LazyFrame[Any]:
+    """`those` of `tests` that are unlike the facility's of the kind in the month before.
 
-    Null where the facility had fewer than `least` of them.
+    `usual` is the share of them that was `good`, of `known.tests` or more, and at least `known.usual`.
     """
-    kind = ["ma_cskcb", "ma_nhom", "date"]
+    kind, tests = ["ma_cskcb", "ma_nhom", "date"], reused(tests)
+    asked = reused(tests.filter(*those))
     days = tests.filter(~nw.col("date").is_null()).group_by(*kind).agg(tests=nw.len(), good=nw.col("good").sum())
     month = (
-        with_past_days(days.select(*kind), days, on=kind[:2], take=("tests", "good"))
+        with_past_days(asked.select(*kind).unique(), days, on=kind[:2], take=("tests", "good"))
         .group_by(*kind)
         .agg(seen=nw.col("p_tests").sum().cast(nw.Float64), good=nw.col("p_good").sum())
-        .filter(nw.col("seen") >= least)
+        .filter(nw.col("seen") >= known.tests)
     )
-    return tests.join(month.select(*kind, usual=nw.col("good") / nw.col("seen")), on=kind, how="left")
+    habit = month.select(*kind, usual=nw.col("good") / nw.col("seen"))
+    return asked.join(habit.filter(nw.col("usual") >= known.usual), on=kind, how="inner")
 
 
 _GLUCOSE, _UREA, _ALT = "23.0075.1494", "23.0166.1494", "23.0019.1493"
@@ -197,9 +200,8 @@ def noresult(tables: ClaimTables) -> nw.LazyFrame[Any]:
 def noresult_here(tables: ClaimTables) -> nw.LazyFrame[Any]:
     """Paid tests without a result row where the facility's month before has those of most tests of the kind."""
     known = facts("SRV-57")
-    missing = _by_habit(_with_results(tables), known.tests).filter(
-        nw.col("good") == 0, nw.col("covered") < facts("SRV-06").coverage, nw.col("usual") >= known.usual
-    )
+    few = nw.col("covered") < facts("SRV-06").coverage
+    missing = _by_habit(_with_results(tables), nw.col("good") == 0, few, known=known)
     return line_hits(missing, amount=money("t_bhtt"), observed=(nw.col("usual") * 100).round(0), allowed=nw.lit(100.0))
 
 
@@ -274,9 +276,9 @@ def result_at_once(tables: ClaimTables) -> nw.LazyFrame[Any]:
     timed = _tests(tables, "ngay_yl", "ngay_kq").filter(
         ~ordered.is_null(), ~read.is_null(), ~clockless(ordered), ~clockless(read)
     )
-    tests = _by_habit(timed.with_columns(good=(read > ordered).cast(nw.Float64)), known.tests)
     stayed = minutes_between(nw.col("e_ngay_vao"), nw.col("e_ngay_ra"))
-    found = tests.filter(read == ordered, nw.col("usual") >= known.usual, stayed >= known.minutes)
+    told = timed.with_columns(good=(read > ordered).cast(nw.Float64))
+    found = _by_habit(told, read == ordered, stayed >= known.minutes, known=known)
     return line_hits(
         found, amount=money("t_bhtt"), observed=(nw.col("usual") * 100).round(0), allowed=nw.lit(None, dtype=nw.Float64)
     )
