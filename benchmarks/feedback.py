@@ -64,7 +64,7 @@ def _weighed(bundle: Bundle, gathered: Sequence[Gathered], truth: pl.DataFrame) 
 
     from models.scoring import weigh
 
-    kept = ("ma_cskcb", "ma_lk", "month", "place", "likelihood", "expected_recoverable", "ngay_ra")
+    kept = ("ma_cskcb", "ma_lk", "month", "place", "promise", "expected_recoverable", "ngay_ra")
     rows = pl.concat([weigh(bundle, one).claims.select(kept) for one in gathered])
     return rows.join(truth, on=["ma_cskcb", "ma_lk"]).sort("ma_cskcb", "ma_lk")
 
@@ -118,7 +118,7 @@ def of_world(encounters: int, seed: int) -> list[dict[str, Any]]:
         labelled = Labelled.of(ranked, seed=seed)
         quality = measure("taught", ranked["place"].to_numpy(), labelled)
         flagged = ((ranked["place"] >= pivot) & (ranked["expected_recoverable"] > 0)).to_numpy()
-        flags = of_flags(ranked["likelihood"].to_numpy(), labelled.money > 0, np.asarray(flagged))
+        flags = of_flags(ranked["promise"].to_numpy(), labelled.money > 0, np.asarray(flagged))
         rows.append(
             {
                 "months": months,

@@ -290,7 +290,7 @@ def calibration_lines(result: Mapping[str, Any]) -> str:
     )
     flags = result["calibration"]["flags"]
     promised, held = (", ".join(two(one[name]) for one in flags) for name in ("promised", "held"))
-    kept = f"The flags' likelihoods promised that {promised} of them would hold, world by world; {held} did."
+    kept = f"The flags promised that {promised} of them would hold, world by world; {held} did."
     drawn = [markdown_table((name, "claims", f"mean {name}", "share improper"), rows) for name, rows in tables.items()]
     return "\n\n".join([drawn[0], kept, drawn[1], words])
 

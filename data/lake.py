@@ -157,6 +157,7 @@ PLAIN_TABLES: dict[str, dict[str, pl.DataType]] = {
         "amount_at_risk": MONEY,
         "expected_recoverable": MONEY,
         "likelihood": pl.Float64(),  # that at least one of its signs is confirmed
+        "promise": pl.Float64(),  # the same, knowing who sent it: what a flag adds to the promise of its run
         "pattern": pl.String(),  # the same for claims alike: facility, main sign and item; none without a sign
         "signs": pl.Int32(),  # rules and detectors that say something
         "named_lines": pl.Int32(),  # lines that they name

@@ -329,10 +329,10 @@ def _calibration(rows: pl.DataFrame, labelled: Labelled, *, seed: int) -> dict[s
             labelled.money,
             rows["flagged"].fill_null(value=False).to_numpy(),
         )
-    if {"likelihood", "flagged"} <= set(rows.columns):
-        likelihood = rows["likelihood"].fill_null(0.0).to_numpy()
+    if {"likelihood", "promise", "flagged"} <= set(rows.columns):
+        likelihood, promise = (rows[name].fill_null(0.0).to_numpy() for name in ("likelihood", "promise"))
         result["likelihood"] = calibration.of_score(likelihood, wrong, seed=seed)
-        result["flags"] = calibration.of_flags(likelihood, wrong, rows["flagged"].fill_null(value=False).to_numpy())
+        result["flags"] = calibration.of_flags(promise, wrong, rows["flagged"].fill_null(value=False).to_numpy())
     return result
 
 

@@ -310,7 +310,7 @@ class Run:
     )  # the same of detectors
     switches: Mapping[str, Any] = field(default_factory=dict[str, Any])  # which rules were off, in shadow or snoozed
     shadow: Mapping[str, int] = field(default_factory=dict[str, int])  # rule -> claims it named without being shown
-    promised: float | None = None  # part of the flags that the likelihoods say will be confirmed
+    promised: float | None = None  # part of the flags that should be confirmed, by their signs and who sent them
 
     def as_json(self) -> dict[str, Any]:
         """For output and for the log."""
@@ -426,7 +426,7 @@ def run_scoring(
                     pl.col(name).cast(dtype) for name, dtype in wanted.items()
                 ).write_parquet(path)
                 staged[table].append(path)
-            flagged = scored.claims.filter("flagged")["likelihood"]
+            flagged = scored.claims.filter("flagged")["promise"]
             flags += flagged.len()
             promised += float(flagged.sum())
             _count(counted, scored.rule_runs)

@@ -177,7 +177,7 @@ def undue_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
 
 @rule(
     id="EXAM-11",
-    version=1,
+    version=2,
     scheme="EXAM_TOO_SHORT",
     severity="warn",
     title_vi="Khám có siêu âm kết thúc trong 10 phút",
@@ -187,12 +187,12 @@ def undue_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
     legal_basis="TT12/2026 Đ10 k1 i",
     needs=("encounter.ma_loai_kcb", "encounter.ngay_vao", "encounter.ngay_ra", "service_line.ma_nhom"),
     known_gaps_vi=(
-        "Nhận biết theo mã máy hoặc tên dịch vụ. Bỏ qua thời điểm không ghi giờ; giờ ra nhập cùng lúc với giờ vào "
-        "trông cũng như vậy."
+        "Nhận biết theo mã máy hoặc tên dịch vụ. Bỏ qua thời điểm không ghi giờ, và lượt khám bắt đầu và kết thúc "
+        "trong vòng hai phút: đó là giờ nhập máy, do TIME-10 xét."
     ),
     known_gaps_en=(
-        "Told by the machine's code or by the name of the service. Times without a clock are passed over; a time of "
-        "leaving that is typed with the arrival looks the same."
+        "Told by the machine's code or by the name of the service. Passed over are times without a clock, and visits "
+        "that begin and end within two minutes: these are times of typing, which TIME-10 tells."
     ),
     examples=(
         hit(
@@ -205,6 +205,13 @@ def undue_examination(tables: ClaimTables) -> nw.LazyFrame[Any]:
         ),
         clear("trong 40 phút", "in forty minutes", visit(minutes=40), service(ma_nhom=2, ten_dich_vu="Siêu âm ổ bụng")),
         clear("công thức máu trong sáu phút", "blood count in six minutes", visit(minutes=6), exam(), service()),
+        clear(
+            "nhập lại sau sự cố mất mạng",
+            "typed after an outage",
+            visit(minutes=2),
+            exam(),
+            service(ma_nhom=2, ten_dich_vu="Siêu âm ổ bụng", ma_may="SA.1.01001.123"),
+        ),
         not_evaluable("thiếu giờ ra viện", "no time of leaving", visit(ngay_ra=None), service()),
     ),
 )
@@ -214,7 +221,7 @@ def quick_ultrasound(tables: ClaimTables) -> nw.LazyFrame[Any]:
     short = (
         tables.encounter.filter(care_type() == "01", ~clockless(arrived), ~clockless(left))
         .select(*KEY, minutes=minutes_between(arrived, left))
-        .filter(nw.col("minutes") >= 0, nw.col("minutes") < QUICK.min_min)
+        .filter(nw.col("minutes") > QUICK.typed_min, nw.col("minutes") < QUICK.min_min)
     )
     machine = nw.col("ma_may").fill_null("").str.strip_chars().str.to_uppercase().str.starts_with(QUICK.machine)
     found = (

@@ -70,13 +70,13 @@ def of_amount(at_risk: Floats, recoverable: Floats, money: Floats, flagged: NDAr
     }
 
 
-def of_flags(likelihood: Floats, improper: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> dict[str, Any]:
-    """What the likelihoods of the flags promise, and what holds: the false discovery rate is one minus either."""
+def of_flags(promise: Floats, improper: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> dict[str, Any]:
+    """What the flags promise together, and what holds: the false discovery rate is one minus either."""
     if not flagged.any():
         return {"flags": 0, "promised": None, "held": None}
     return {
         "flags": int(flagged.sum()),
-        "promised": rounded(float(likelihood[flagged].mean())),
+        "promised": rounded(float(promise[flagged].mean())),
         "held": rounded(float(improper[flagged].mean())),
     }
 

@@ -55,6 +55,7 @@ def scored_claims(reader: Reader, run_ids: Sequence[str]) -> pl.DataFrame:
         select raw.*, r.doctor, r.flagged, coalesce(n.rule_amount, 0) as rule_amount,
                coalesce(r.score, 0) as score, coalesce(r.amount_at_risk, 0) as amount_at_risk,
                coalesce(r.expected_recoverable, 0) as expected_recoverable, coalesce(r.likelihood, 0) as likelihood,
+               coalesce(r.promise, 0) as promise,
                dense_rank() over (order by coalesce(r.score, 0), coalesce(r.expected_recoverable, 0)) as ours
         from ranking r join ({_RAW}) raw using (version)
         left join named n on n.version = r.version and n.run_id = r.run_id

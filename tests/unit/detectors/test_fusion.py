@@ -209,6 +209,15 @@ def test_standing_moves_the_place_and_nothing_else() -> None:
     assert stated == {"kind": "standing", "factor": 2.0}
 
 
+def test_a_flag_promises_more_where_signs_repeat_and_no_claim_is_told_so() -> None:
+    told = {"factor": 3.0, "stood": '{"kind": "standing", "factor": 3.0}'}
+    own, moved = run(line(BED, 1, 80_000)), run(line(BED, 1, 80_000), stood=told)
+    assert (own["likelihood"], own["promise"]) == (pytest.approx(0.9), pytest.approx(0.9))
+    assert moved["promise"] == pytest.approx(27 / 28, abs=1e-6)  # odds of nine to one, three times
+    assert (run()["promise"], run(stood=told)["promise"]) == (0.0, 0.0)
+    assert "promise" not in moved["evidence"]
+
+
 def test_a_claim_without_a_sign_says_what_else_places_it() -> None:
     entries = '{"kind": "not_evaluable"}'
     aside = {"unjudged": False, "entries": entries, "missing_vi": "số lượng", "missing_en": "quantity"}
