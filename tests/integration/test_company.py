@@ -119,7 +119,10 @@ def test_signs_are_the_same_by_facility_by_month_and_all_at_once(
         by_month = in_company(reader, targets, progress=lambda done, _: read.append(done))
         assert len(read) > targets["ma_cskcb"].n_unique()
         assert read[-1] == targets.height
-        found = _signs(reader, targets)
+        told: list[tuple[int, int]] = []
+        found = _signs(reader, targets, lambda done, all_of: told.append((done, all_of)))
+        assert told == sorted(told)
+        assert told[-1] == (2 * targets.height, 2 * targets.height)
     assert all(by_month[rule_id].equals(expected[rule_id]) for rule_id in known)
     assert found.keys() == expected.keys()
     differing = [rule_id for rule_id, rows in found.items() if not rows.sort(pl.all()).equals(expected[rule_id])]
