@@ -1,9 +1,10 @@
-"""Standing: what a claim inherits from its doctor and its facility, a step in its place and nothing else.
+"""Standing: what a claim inherits from its doctor and its facility, a step in its place.
 
 Where signs repeat with the one who sends claims, his next claim deserves to be read before a like one of somebody else.
 The step is a factor of the place, so the amounts, the likelihoods and the parts that add up to them are untouched, and
-so is the flag: nobody's claim is a sign because of who wrote it. Frozen at training: a claim's answer needs its own
-doctor and facility alone, and who was not seen in training, or showed nothing, is neutral. Nobody is ever cleared.
+so is the flag: nobody's claim is a sign because of who wrote it. Only what a run's flags promise together counts it.
+Frozen at training: a claim's answer needs its own doctor and facility alone, and who was not seen in training, or
+showed nothing, is neutral. Nobody is ever cleared.
 """
 
 from __future__ import annotations

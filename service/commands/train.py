@@ -145,7 +145,8 @@ def train_model(
     wanted = ["challenger"] if "champion" in app.registry.aliases() else ["challenger", "champion"]
     for alias in wanted:
         app.registry.set_alias(alias, version)
-        app.model_history.record(version, "alias_set", by="minhbach train", reason="newly trained", alias=alias)
+        reason = "mới huấn luyện / newly trained"
+        app.model_history.record(version, "alias_set", by="minhbach train", reason=reason, alias=alias)
     return {
         "run_id": run_id,
         "version": version,
